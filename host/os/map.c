@@ -1,0 +1,62 @@
+/* memfd mappings: see map.h. */
+#include "os/map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* ftruncate beyond RLIMIT_FSIZE would not fail, it would raise SIGXFSZ. */
+static size_t within_file_limit(size_t size, size_t least) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return size;
+  while (size > limit.rlim_cur && size > least) size /= 2;
+  return size;
+}
+
+int map_reserve(map *m, size_t size, size_t least) {
+  int fd = memfd_create("mphost", MFD_CLOEXEC);
+  if (fd < 0) return -errno;
+  int rc = -ENOMEM;
+  for (size = within_file_limit(size, least); size >= least; size /= 2) {
+    if (ftruncate(fd, (off_t)size) != 0) {
+      rc = -errno;
+      continue;
+    }
+    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    if (base == MAP_FAILED) {
+      rc = -errno;
+      continue;
+    }
+    madvise(base, size, MADV_DONTDUMP); /* a core file of the script's, not of its data */
+    *m = (map){.base = base, .size = size, .fd = fd};
+    return 0;
+  }
+  close(fd);
+  return rc;
+}
+
+void map_release(map *m) {
+  munmap(m->base, m->size);
+  close(m->fd);
+  *m = (map){.fd = -1};
+}
+
+static int retried(int fd, int mode, size_t offset, size_t size) {
+  while (fallocate(fd, mode, (off_t)offset, (off_t)size) != 0)
+    if (errno != EINTR) return -errno;
+  return 0;
+}
+
+int map_commit(const map *m, size_t offset, size_t size) {
+  return retried(m->fd, 0, offset, size);
+}
+
+int map_discard(const map *m, size_t offset, size_t size) {
+  size_t from = (offset + MAP_PAGE - 1) / MAP_PAGE * MAP_PAGE;
+  size_t to = (offset + size) / MAP_PAGE * MAP_PAGE;
+  if (from >= to) return 0;
+  return retried(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from);
+}

@@ -1,0 +1,110 @@
+/* Processes: see proc.h. */
+#include "os/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/clock.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+/* Runs in the child first. The parent may have died before prctl took effect: then the number of our
+   parent is another one already. */
+static void begin_child(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (null >= 0) {
+    dup2(null, STDIN_FILENO);
+    if (null != STDIN_FILENO) close(null);
+  }
+  __fpurge(stdin); /* what the parent had read ahead is the parent's */
+  static char lines[1 << 16];
+  setvbuf(stdout, lines, _IOLBF, sizeof lines);
+}
+
+int proc_fork(proc *child) {
+  pid_t parent = getpid();
+  fflush(NULL);
+  pid_t pid = fork();
+  if (pid < 0) return -errno;
+  if (pid == 0) {
+    begin_child(parent);
+    return 0;
+  }
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  *child = (proc){.pid = pid, .pidfd = fd < 0 ? -1 : fd};
+  return 1;
+}
+
+static void record_end(proc *child, const siginfo_t *info) {
+  child->ended = 1;
+  child->core = info->si_code == CLD_DUMPED;
+  child->status = info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
+}
+
+/* One look without waiting: 1 ended, 0 running. */
+static int look(proc *child) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  int rc;
+  do rc = waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG);
+  while (rc != 0 && errno == EINTR);
+  if (rc != 0) { /* ECHILD: reaped by somebody else, or SIGCHLD is ignored */
+    child->ended = 1;
+    child->status = PROC_UNKNOWN;
+    return 1;
+  }
+  if (info.si_pid == 0) return 0;
+  record_end(child, &info);
+  return 1;
+}
+
+/* Milliseconds to the deadline for poll, rounded up; without pidfd at most `most`. */
+static int poll_timeout(int64_t deadline, int64_t most) {
+  if (deadline == CLOCK_NEVER) return most < 0 ? -1 : (int)most;
+  int64_t left = (deadline - clock_now() + 999999) / 1000000;
+  if (left < 0) left = 0;
+  if (left > 1 << 30) left = 1 << 30;
+  return (int)(most >= 0 && left > most ? most : left);
+}
+
+int proc_wait(proc *child, int64_t deadline) {
+  for (;;) {
+    if (child->ended || look(child)) return 1;
+    if (deadline != CLOCK_NEVER && clock_now() >= deadline) return 0;
+    struct pollfd watch = {.fd = child->pidfd, .events = POLLIN};
+    int most = child->pidfd >= 0 ? -1 : 1;
+    int rc = poll(&watch, child->pidfd >= 0 ? 1 : 0, poll_timeout(deadline, most));
+    if (rc < 0 && errno == EINTR) return look(child) ? 1 : -EINTR;
+  }
+}
+
+int proc_signal(const proc *child, int signal) {
+  if (child->ended) return -ESRCH;
+  long rc = -1;
+  if (child->pidfd >= 0) {
+    rc = syscall(SYS_pidfd_send_signal, child->pidfd, signal, NULL, 0);
+    if (rc == 0 || errno != ENOSYS) return rc == 0 ? 0 : -errno;
+  }
+  return kill(child->pid, signal) == 0 ? 0 : -errno;
+}
+
+void proc_close(proc *child) {
+  if (child->pidfd >= 0) close(child->pidfd);
+  child->pidfd = -1;
+}
