@@ -1,0 +1,184 @@
+/* Process slots: see family.h. */
+#include "shm/family.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "shm/journal.h"
+#include "shm/object.h"
+
+static int mine = -1;
+static int forked;           /* by somebody else than family_claim's caller */
+static uint64_t claimed_gen; /* of the slot last claimed: what the child must find there */
+
+static struct slots *slots(void) {
+  return region_at(REGION_SLOTS);
+}
+
+struct slot *family_slot(int index) {
+  return &slots()->slot[index];
+}
+
+int family_index(void) {
+  return mine;
+}
+
+struct link *family_ledger(void) {
+  return &family_slot(mine)->ledger;
+}
+
+static void leave_slot(void) {
+  forked = mine >= 0;
+  mine = -1;
+}
+
+/* Notes that the slot is taken by a child of ours, or by ourselves. */
+static void note_claim(struct slot *slot, uint64_t state) {
+  journal_set(&slot->state, state);
+  journal_set(&slot->parent, (uint64_t)(mine < 0 ? 0 : mine));
+  journal_set(&slot->parent_gen, mine < 0 ? 0 : family_slot(mine)->gen);
+}
+
+/* A free slot has nothing in it that anybody reads. */
+static void clear_slot(struct slot *slot) {
+  robust_init(&slot->life);
+  list_init(&slot->ledger);
+  list_init(&slot->outbox);
+  memset(&slot->status, 0, sizeof slot->status);
+  slot->status.item = STATUS_NONE;
+}
+
+static void take_life(struct slot *slot) {
+  robust_lock(&slot->life);
+  robust_expect_waiters(&slot->life);
+}
+
+static int claim_slot(uint64_t state) {
+  uint64_t i = 0, high = slots()->high;
+  while (i < high && family_slot((int)i)->state != SLOT_FREE) i++;
+  if (i == FAMILY_MOST) return -EAGAIN;
+  struct slot *slot = family_slot((int)i);
+  clear_slot(slot);
+  if (i == high) journal_set(&slots()->high, high + 1);
+  note_claim(slot, state);
+  journal_commit();
+  claimed_gen = slot->gen;
+  return (int)i;
+}
+
+int family_open(void) {
+  if (mine >= 0) return 0;
+  if (forked) return -EPERM;
+  int rc = region_open();
+  if (rc < 0) return rc;
+  pthread_atfork(NULL, NULL, leave_slot);
+  journal_init();
+  heap_init();
+  object_init();
+  journal_lock();
+  mine = claim_slot(SLOT_LIVE);
+  journal_unlock();
+  take_life(family_slot(mine));
+  return 0;
+}
+
+/* The child begins with a copy of each of our holds. Only we change our ledger, so we may walk it. */
+static int copy_holds(struct slot *child) {
+  struct link *ledger = family_ledger();
+  for (uint64_t at = ledger->next; at != region_offset(ledger);) {
+    struct block *block = region_at(at - offsetof(struct block, link));
+    at = block->link.next;
+    if (block->kind != BLOCK_HOLD) continue;
+    uint64_t copy = object_hold(block->refs, &child->ledger);
+    if (!copy) return -ENOMEM;
+    ((struct block *)region_at(copy))->note = region_offset(block);
+  }
+  return 0;
+}
+
+int family_claim(void) {
+  journal_lock();
+  int index = claim_slot(SLOT_STARTING);
+  journal_unlock();
+  if (index < 0) return index;
+  int rc = copy_holds(family_slot(index));
+  if (rc == 0) return index;
+  family_reap(index);
+  return rc;
+}
+
+int family_enter(int index) {
+  struct slot *slot = family_slot(index);
+  forked = 0;
+  take_life(slot);
+  journal_lock();
+  int late = slot->state != SLOT_STARTING || slot->gen != claimed_gen;
+  if (!late) {
+    journal_set(&slot->state, SLOT_LIVE);
+    journal_commit();
+  }
+  journal_unlock();
+  if (late) return -ESTALE;
+  mine = index;
+  return 0;
+}
+
+static void note_free(struct slot *slot) {
+  object_condemn(&slot->ledger);
+  object_condemn(&slot->outbox);
+  journal_set(&slot->state, SLOT_FREE);
+  journal_set(&slot->gen, slot->gen + 1);
+}
+
+uint64_t family_reap(int index) {
+  struct slot *slot = family_slot(index);
+  journal_lock();
+  struct block *left = list_first(&slot->outbox);
+  if (left) {
+    list_remove(&left->link);
+    list_insert(family_ledger(), &left->link);
+  }
+  note_free(slot);
+  journal_commit();
+  journal_unlock();
+  object_sweep();
+  return left ? region_offset(left) : 0;
+}
+
+/* Whether nobody will ever wait for this process: it is dead, and so is the parent that would have. */
+static int is_orphan(const struct slot *slot, int index) {
+  if (slot->state == SLOT_FREE || index == mine) return 0;
+  const struct slot *parent = family_slot((int)slot->parent);
+  if (slot->parent == (uint64_t)index) return 0;
+  if (parent->state == SLOT_LIVE && parent->gen == slot->parent_gen && !robust_is_free(&parent->life))
+    return 0;
+  return robust_is_free(&slot->life);
+}
+
+int family_scan(void) {
+  int found = 0;
+  for (int i = 1; i < (int)slots()->high; i++) {
+    struct slot *slot = family_slot(i);
+    if (slot->state == SLOT_FREE || !is_orphan(slot, i)) continue;
+    journal_lock();
+    if (is_orphan(slot, i)) {
+      note_free(slot);
+      journal_commit();
+      found++;
+    }
+    journal_unlock();
+  }
+  if (found) object_sweep();
+  return found;
+}
+
+uint64_t family_inherited(uint64_t hold) {
+  struct link *ledger = family_ledger();
+  for (uint64_t at = ledger->next; at != region_offset(ledger);) {
+    struct block *block = region_at(at - offsetof(struct block, link));
+    if (block->kind == BLOCK_HOLD && block->note == hold) return region_offset(block);
+    at = block->link.next;
+  }
+  return 0;
+}

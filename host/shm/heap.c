@@ -1,0 +1,180 @@
+/* Blocks of shared memory: see heap.h. */
+#include "shm/heap.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "shm/journal.h"
+#include "shm/region.h"
+
+#define CLASSES 128
+#define STEP ((uint64_t)256 << 10) /* small blocks: so much is committed at a time */
+#define BIG ((uint64_t)1 << 20)    /* from here on a block is committed by itself and may be given back */
+
+struct books {
+  uint64_t top;       /* first byte never handed out */
+  uint64_t committed; /* first byte not committed yet; >= top */
+  uint64_t used;      /* bytes in blocks that are in use */
+  uint64_t warm;      /* bytes of big free blocks that still have their pages */
+  uint64_t free[CLASSES];
+};
+_Static_assert(REGION_BOOKS + sizeof(struct books) <= REGION_SLOTS, "the books have their place");
+
+static struct books *books(void) {
+  return region_at(REGION_BOOKS);
+}
+
+void heap_init(void) {
+  books()->top = books()->committed = REGION_HEAP;
+}
+
+/* Sizes in units of 64: 1 2 3 4, then 5 6 7 8, 10 12 14 16, 20 ... */
+static int class_of(uint64_t total) {
+  uint64_t units = (total + 63) / 64;
+  if (units <= 4) return (int)units - 1;
+  int doubling = 61 - __builtin_clzll(units - 1);
+  return 4 * doubling + (int)((units + (1ull << doubling) - 1) >> doubling) - 1;
+}
+
+static uint64_t class_size(int class) {
+  if (class < 4) return 64 * ((uint64_t)class + 1);
+  return 64 * (5 + ((uint64_t)class & 3)) << (class / 4 - 1);
+}
+
+void list_init(struct link *head) {
+  head->next = head->prev = region_offset(head);
+}
+
+void list_insert(struct link *head, struct link *link) {
+  uint64_t next = journal_get(&head->next);
+  struct link *after = region_at(next);
+  journal_set(&link->next, next);
+  journal_set(&link->prev, region_offset(head));
+  journal_set(&after->prev, region_offset(link));
+  journal_set(&head->next, region_offset(link));
+}
+
+void list_remove(struct link *link) {
+  uint64_t next = journal_get(&link->next), prev = journal_get(&link->prev);
+  journal_set(&((struct link *)region_at(next))->prev, prev);
+  journal_set(&((struct link *)region_at(prev))->next, next);
+}
+
+int list_empty(const struct link *head) {
+  return journal_get(&head->next) == region_offset(head);
+}
+
+void list_splice(struct link *to, struct link *from) {
+  if (list_empty(from)) return;
+  uint64_t first = journal_get(&from->next), last = journal_get(&from->prev);
+  uint64_t next = journal_get(&to->next);
+  journal_set(&((struct link *)region_at(first))->prev, region_offset(to));
+  journal_set(&((struct link *)region_at(last))->next, next);
+  journal_set(&((struct link *)region_at(next))->prev, last);
+  journal_set(&to->next, first);
+  journal_set(&from->next, region_offset(from));
+  journal_set(&from->prev, region_offset(from));
+}
+
+struct block *list_first(const struct link *head) {
+  if (list_empty(head)) return NULL;
+  return region_at(journal_get(&head->next) - offsetof(struct block, link));
+}
+
+/* Fresh memory from the top: 0 when there is none. */
+static uint64_t extend(uint64_t size, int *cold) {
+  struct books *b = books();
+  uint64_t at = journal_get(&b->top), end = at + size;
+  if (end > region.size || end < at) return 0;
+  uint64_t committed = b->committed;
+  if (end > committed) {
+    *cold = size >= BIG;
+    uint64_t until = *cold ? end : (end + STEP - 1) / STEP * STEP;
+    if (until > region.size) until = region.size;
+    if (!*cold && map_commit(&region, committed, until - committed) < 0) return 0;
+    journal_set(&b->committed, until);
+  }
+  journal_set(&b->top, end);
+  return at;
+}
+
+uint64_t heap_take(size_t size, int kind, struct link *list, int *cold) {
+  struct books *b = books();
+  *cold = 0;
+  if (size > region.size) return 0;
+  int class = class_of(size + HEAP_HEADER);
+  uint64_t total = class_size(class), offset = journal_get(&b->free[class]);
+  struct block *block;
+  if (offset) {
+    block = region_at(offset);
+    journal_set(&b->free[class], block->link.next);
+    *cold = block->note != 0;
+    if (!*cold && total >= BIG) journal_set(&b->warm, journal_get(&b->warm) - total);
+  } else {
+    if (!(offset = extend(total, cold))) return 0;
+    block = region_at(offset);
+    block->size = total; /* fresh memory is nobody's: no note needed, if we die it is fresh again */
+  }
+  /* Not in any list yet, so these may be plain: the notes below make the block known. */
+  list_init(&block->owned);
+  journal_set(&block->kind, (uint64_t)kind);
+  journal_set(&block->refs, 0);
+  journal_set(&block->note, 0);
+  journal_set(&b->used, journal_get(&b->used) + total);
+  list_insert(list, &block->link);
+  return offset;
+}
+
+void heap_give(struct block *block) {
+  struct books *b = books();
+  int class = class_of(block->size);
+  uint64_t cold = 0;
+  if (block->size >= BIG) {
+    uint64_t warm = journal_get(&b->warm) + block->size;
+    if (warm <= HEAP_WARM) {
+      journal_set(&b->warm, warm);
+    } else {
+      /* Its contents are worth nothing any more, so this needs no transaction. The header's page stays. */
+      cold = 1;
+      uint64_t at = region_offset(block);
+      map_discard(&region, at + HEAP_HEADER, block->size - HEAP_HEADER);
+    }
+  }
+  journal_set(&block->kind, BLOCK_FREE);
+  journal_set(&block->note, cold);
+  journal_set(&block->link.next, journal_get(&b->free[class]));
+  journal_set(&b->free[class], region_offset(block));
+  journal_set(&b->used, journal_get(&b->used) - block->size);
+}
+
+/* A block whose pages could not be had goes back. */
+static uint64_t warm_up(uint64_t offset) {
+  struct block *block = region_at(offset);
+  if (map_commit(&region, offset, block->size) == 0) return offset;
+  journal_lock();
+  list_remove(&block->link);
+  heap_give(block);
+  journal_commit();
+  journal_unlock();
+  return 0;
+}
+
+uint64_t heap_alloc(size_t size, int kind, struct link *list) {
+  int cold;
+  journal_lock();
+  uint64_t offset = heap_take(size, kind, list, &cold);
+  if (offset) journal_commit();
+  journal_unlock();
+  return offset && cold ? warm_up(offset) : offset;
+}
+
+size_t heap_room(uint64_t offset) {
+  return ((struct block *)region_at(offset))->size - HEAP_HEADER;
+}
+
+uint64_t heap_used(void) {
+  journal_lock();
+  uint64_t used = books()->used;
+  journal_unlock();
+  return used;
+}

@@ -1,0 +1,98 @@
+/* Shared objects: see object.h. */
+#include "shm/object.h"
+
+#include <string.h>
+
+#include "shm/journal.h"
+#include "shm/region.h"
+
+static struct link *dying(void) {
+  return region_at(REGION_SLOTS - sizeof(struct link));
+}
+
+void object_init(void) {
+  list_init(dying());
+}
+
+/* A hold on the object, noted in the open transaction. */
+static uint64_t note_hold(struct block *object, struct link *list) {
+  int cold;
+  uint64_t offset = heap_take(0, BLOCK_HOLD, list, &cold);
+  if (!offset) return 0;
+  struct block *hold = region_at(offset);
+  journal_set(&hold->refs, region_offset(object));
+  journal_set(&object->refs, journal_get(&object->refs) + 1);
+  return offset;
+}
+
+uint64_t object_hold(uint64_t object, struct link *list) {
+  journal_lock();
+  uint64_t hold = note_hold(region_at(object), list);
+  if (hold) journal_commit();
+  journal_unlock();
+  return hold;
+}
+
+uint64_t object_new(size_t size, int kind, struct link *list, uint64_t *hold) {
+  uint64_t offset = heap_alloc(size, kind, list);
+  if (!offset) return 0;
+  struct block *object = region_at(offset);
+  memset(heap_payload(offset), 0, size);
+  journal_lock();
+  /* From here on it is in no list, its holds keep it. */
+  list_remove(&object->link);
+  *hold = note_hold(object, list);
+  if (*hold) journal_commit();
+  journal_unlock();
+  if (*hold) return offset;
+  object_drop(offset);
+  return 0;
+}
+
+/* Notes that a block goes: what it owns dies too, and its object if it was the last hold. */
+static void take_apart(struct block *block) {
+  list_remove(&block->link);
+  list_splice(dying(), &block->owned);
+  if (journal_get(&block->kind) == BLOCK_HOLD) {
+    struct block *object = region_at(journal_get(&block->refs));
+    uint64_t refs = journal_get(&object->refs) - 1;
+    journal_set(&object->refs, refs);
+    if (refs == 0) list_insert(dying(), &object->link);
+  }
+  heap_give(block);
+}
+
+void object_drop(uint64_t offset) {
+  journal_lock();
+  take_apart(region_at(offset));
+  journal_commit();
+  int more = !list_empty(dying());
+  journal_unlock();
+  if (more) object_sweep();
+}
+
+void object_move(uint64_t offset, struct link *list) {
+  struct block *block = region_at(offset);
+  journal_lock();
+  list_remove(&block->link);
+  list_insert(list, &block->link);
+  journal_commit();
+  journal_unlock();
+}
+
+void object_condemn(struct link *list) {
+  list_splice(dying(), list);
+}
+
+void object_sweep(void) {
+  struct block *block;
+  do {
+    journal_lock();
+    block = list_first(dying());
+    if (block) {
+      take_apart(block);
+      journal_commit();
+    }
+    journal_unlock();
+  } while (block);
+}

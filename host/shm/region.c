@@ -1,0 +1,20 @@
+/* The family's shared memory: see region.h. */
+#include "shm/region.h"
+
+#include <errno.h>
+
+#define MOST ((size_t)256 << 30) /* address space, not memory */
+#define LEAST ((size_t)64 << 20)
+
+map region = {.fd = -1};
+
+int region_open(void) {
+  if (region.base) return 0;
+  map made;
+  int rc = map_reserve(&made, MOST, LEAST);
+  if (rc < 0) return rc;
+  rc = map_commit(&made, 0, REGION_SLOTS + MAP_PAGE);
+  if (rc < 0) map_release(&made);
+  else region = made;
+  return rc;
+}

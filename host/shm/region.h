@@ -1,0 +1,36 @@
+/* The one piece of shared memory of a family of processes.
+
+   It is reserved once, before the first fork, and lies at the same address in every process of the family; what any of them
+   makes later is reachable by all. Inside it things refer to each other by offset, never by pointer; offset 0 is nothing.
+
+     0            journal (journal.h), heap's books (heap.h), process slots (family.h)
+     REGION_HEAP  blocks, up to the end of the reservation
+
+   One region a process, shared by all hosts and Lua states in it; it lives as long as the process. */
+#ifndef SHM_REGION_H
+#define SHM_REGION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "os/map.h"
+
+#define REGION_JOURNAL 0
+#define REGION_BOOKS (64 << 10)
+#define REGION_SLOTS (128 << 10)
+#define REGION_HEAP (2 << 20)
+
+extern map region; /* .base is NULL before region_open */
+
+/* Reserves the region unless it is there already: 0 or -errno. */
+int region_open(void);
+
+static inline void *region_at(uint64_t offset) {
+  return region.base + offset;
+}
+
+static inline uint64_t region_offset(const void *address) {
+  return (uint64_t)((const char *)address - region.base);
+}
+
+#endif
