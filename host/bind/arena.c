@@ -1,0 +1,64 @@
+/* A job's bytes: see arena.h. */
+#include "bind/arena.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST ((size_t)1 << 10)
+#define MOST ((size_t)1 << 20) /* blocks double up to this, beyond it they are as large as they must be */
+
+static int more(codec_sink *sink, size_t need) {
+  struct arena *arena = (struct arena *)((char *)sink - offsetof(struct arena, sink));
+  size_t used = arena_size(arena), room = arena->room ? 2 * arena->room : FIRST;
+  if (room > MOST) room = MOST;
+  if (room < 2 * (used + need)) room = 2 * (used + need);
+  uint64_t block = heap_alloc(room, BLOCK_DATA, &block_at(arena->job)->owned);
+  if (!block) return -ENOMEM;
+  char *run = heap_payload(block);
+  if (used) memcpy(run, arena->run, used);
+  arena->run = run;
+  arena->room = room;
+  *sink = (codec_sink){run + used, run + heap_room(block), more};
+  return 0;
+}
+
+void arena_init(struct arena *arena, uint64_t job) {
+  memset(arena, 0, sizeof *arena);
+  arena->job = job;
+  arena->sink.more = more;
+}
+
+void arena_fini(struct arena *arena) {
+  free(arena->carried.objects);
+}
+
+void arena_begin(struct arena *arena) {
+  arena->run = arena->sink.at;
+}
+
+int arena_encode(lua_State *L, struct arena *arena, int index) {
+  size_t before = arena_size(arena), carried = arena->carried.carried;
+  codec_handles handles = bind_handles(&arena->carried);
+  int rc = codec_encode(L, index, &arena->sink, &handles);
+  if (rc == 0) return 0;
+  arena->sink.at = arena->run + before;
+  arena->carried.carried = carried;
+  return rc;
+}
+
+int arena_byte(struct arena *arena, char byte) {
+  if (arena->sink.at == arena->sink.end) {
+    int rc = more(&arena->sink, 1);
+    if (rc < 0) return rc;
+  }
+  *arena->sink.at++ = byte;
+  return 0;
+}
+
+int arena_hold(struct arena *arena) {
+  if (arena->carried.carried == 0) return 0;
+  int rc = parcel_holds(&arena->carried, arena->job);
+  arena->carried.carried = 0;
+  return rc;
+}

@@ -1,0 +1,71 @@
+/* The module mphost.core: the entry, and what all bindings share. See bind.h. */
+#include "bind/bind.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "os/clock.h"
+#include "shm/family.h"
+
+static const struct answer {
+  int rc;
+  const char *message, *name;
+} answers[] = {
+    {-ETIMEDOUT, "timed out", "timeout"},
+    {-EAGAIN, "it would have to wait", "timeout"},
+    {-EPIPE, "closed", "closed"},
+    {-ESRCH, "no such process", "gone"},
+    {-ECANCELED, "cancelled", "cancelled"},
+};
+
+int bind_fail(lua_State *L, int rc) {
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+    if (answers[i].rc != rc) continue;
+    lua_pushnil(L);
+    lua_pushstring(L, answers[i].message);
+    lua_pushstring(L, answers[i].name);
+    return 3;
+  }
+  if (rc == -ENOMEM) return luaL_error(L, "not enough shared memory");
+  return luaL_error(L, "%s", strerror(-rc));
+}
+
+int bind_raise(lua_State *L) {
+  luaL_where(L, 1);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+int64_t bind_deadline(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg)) return CLOCK_NEVER;
+  return clock_deadline(luaL_checknumber(L, arg));
+}
+
+void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close) {
+  luaL_newmetatable(L, name);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, close);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__gc");
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+}
+
+int luaopen_mphost_core(lua_State *L) {
+  int rc = family_open();
+  if (rc == -EPERM)
+    return luaL_error(L, "this process was forked by another means than mphost; its parent's shared memory is not for it");
+  if (rc < 0) return luaL_error(L, "cannot reserve shared memory: %s", strerror(-rc));
+  lua_newtable(L);
+  bind_handle(L);
+  bind_system(L);
+  bind_process(L);
+  bind_queue(L);
+  bind_value(L);
+  bind_pool(L);
+  bind_worker(L);
+  return 1;
+}

@@ -1,0 +1,84 @@
+/* What the bindings share: the module's entry, the one funnel for errors, arguments, and handles to shared objects.
+
+   A handle is a userdata: born closed (object 0), then given its metatable, then its hold, which marks it open. Lua sees one
+   handle per object and state: the registry keeps them in a weak table by the object's offset. Closing and collecting are the same
+   and may happen twice. In a forked child a handle finds its own copy of the hold it inherited when it first gives it up.
+   `slot` says whose hold it is. */
+#ifndef BIND_BIND_H
+#define BIND_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdint.h>
+
+#include "codec/codec.h"
+#include "shm/queue.h"
+
+int luaopen_mphost_core(lua_State *L);
+
+/* Each adds its functions to the table on top of the stack. */
+void bind_handle(lua_State *L);
+void bind_system(lua_State *L);
+void bind_process(lua_State *L);
+void bind_queue(lua_State *L);
+void bind_value(lua_State *L);
+void bind_pool(lua_State *L);
+void bind_worker(lua_State *L);
+
+/* The world's answer to a call: pushes nil, message, name, or raises what is nobody's answer (no memory ...). */
+int bind_fail(lua_State *L, int rc);
+
+/* Raises the message on top of the stack with the caller's line in front. */
+int bind_raise(lua_State *L);
+
+/* The optional timeout in seconds at an argument, as a deadline (os/clock.h). */
+int64_t bind_deadline(lua_State *L, int arg);
+
+/* Registers a metatable: methods by __index, __gc, __close, __name. */
+void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);
+
+struct handle {
+  uint64_t object; /* 0: closed */
+  uint64_t hold;
+  int slot;
+};
+
+/* Names of the metatables of handles. */
+#define BIND_QUEUE "mphost.Queue"
+#define BIND_VALUE "mphost.Value"
+#define BIND_POOL "mphost.core.Pool"
+
+/* Pushes a new handle that is closed yet. */
+struct handle *handle_new(lua_State *L, const char *class);
+/* Marks it open and makes it the one for its object. */
+void handle_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t hold);
+/* The handle at an argument; raises when it is something else, or closed. */
+struct handle *handle_check(lua_State *L, int arg, const char *class);
+/* The __gc, __close and `close` of handles without more to do. */
+int handle_close(lua_State *L);
+
+/* Bytes of a message on their way out, and the objects whose handles are in it. */
+struct parcel {
+  codec_sink sink;
+  struct buffer bytes;
+  uint64_t *objects;
+  size_t carried, room;
+};
+
+/* A parcel that is empty: the state's own, or (where that is in use further up) a fresh one pushed on the stack. */
+struct parcel *parcel_open(lua_State *L);
+void parcel_close(struct parcel *parcel);
+/* Encodes the value at index into it: its size. Raises with the culprit's path. */
+size_t parcel_encode(lua_State *L, struct parcel *parcel, int index);
+/* A block of this process's ledger with the parcel's bytes and holds on what it carries: its offset, or 0: no memory. */
+uint64_t parcel_block(const struct parcel *parcel, size_t size);
+/* Gives a block holds on the objects: 0 or -ENOMEM. */
+int parcel_holds(const struct parcel *parcel, uint64_t block);
+
+/* The codec's handles for outgoing (context: a parcel) and incoming messages. */
+codec_handles bind_handles(struct parcel *parcel);
+
+/* Decodes and pushes what a block of the ledger says, and drops it. Raises when it cannot. */
+void parcel_unpack(lua_State *L, uint64_t block);
+
+#endif

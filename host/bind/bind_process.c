@@ -1,0 +1,224 @@
+/* core.fork: processes as Lua sees them. Policy (names, daemons, errors) is lua/mphost/process.lua's. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+#include "os/clock.h"
+#include "os/futex.h"
+#include "os/proc.h"
+#include "shm/family.h"
+#include "shm/object.h"
+
+#ifdef MPHOST_COVERAGE
+extern void __gcov_dump(void);
+#endif
+
+#define CLASS "mphost.core.Process"
+
+struct process {
+  proc proc;
+  int slot;      /* -1: reaped */
+  int owner;     /* family index of the process that started it */
+  int daemon;    /* at the state's end: killed, not joined */
+  uint64_t left; /* block with its result, in our ledger; 0: none */
+};
+
+static struct process *check(lua_State *L) {
+  struct process *process = luaL_checkudata(L, 1, CLASS);
+  if (process->owner != family_index()) luaL_error(L, "a process can only be used by the one that started it");
+  return process;
+}
+
+static void reap(struct process *process) {
+  if (process->slot < 0) return;
+  process->left = family_reap(process->slot);
+  process->slot = -1;
+  family_scan();
+}
+
+/* 1 ended, 0 running; goes on after signals. */
+static int wait_for(struct process *process, int64_t deadline) {
+  int rc;
+  do rc = proc_wait(&process->proc, deadline);
+  while (rc == -EINTR);
+  if (rc == 1) reap(process);
+  return rc;
+}
+
+static void leave(int code) {
+  fflush(NULL);
+#ifdef MPHOST_COVERAGE
+  __gcov_dump();
+#endif
+  _exit(code);
+}
+
+/* The child: runs the body on a stack of its own and never comes back. The body answers with its exit code. */
+static void run_child(lua_State *L, int slot) {
+  if (family_enter(slot) < 0) _exit(127);
+  lua_State *own = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, own, 1);
+  int code = 1;
+  if (lua_pcall(own, 0, 1, 0) == LUA_OK) code = (int)lua_tointeger(own, -1);
+  else fprintf(stderr, "mphost: %s\n", luaL_tolstring(own, -1, NULL));
+  leave(code & 0xff);
+}
+
+/* fork(body, daemon): the new process. body() runs in the child and returns the exit code. */
+static int process_fork(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
+  *process = (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
+  luaL_setmetatable(L, CLASS);
+  int slot = family_claim();
+  if (slot == -EAGAIN) return luaL_error(L, "too many processes in this family");
+  if (slot < 0) return bind_fail(L, slot);
+  int rc = proc_fork(&process->proc);
+  if (rc == 0) run_child(L, slot);
+  if (rc < 0) {
+    family_reap(slot);
+    return luaL_error(L, "cannot start a process: %s", strerror(-rc));
+  }
+  process->slot = slot;
+  process->owner = family_index();
+  return 1;
+}
+
+/* wait([timeout]): true, or nil, message, "timeout". */
+static int process_m_wait(lua_State *L) {
+  struct process *process = check(L);
+  if (!wait_for(process, bind_deadline(L, 2))) return bind_fail(L, -ETIMEDOUT);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* status(): nil while it runs; the exit code or -signal, whether it dumped core; "unknown" when somebody else reaped it. */
+static int process_m_status(lua_State *L) {
+  struct process *process = check(L);
+  if (!wait_for(process, 0)) return 0;
+  if (process->proc.status == PROC_UNKNOWN) lua_pushliteral(L, "unknown");
+  else lua_pushinteger(L, process->proc.status);
+  lua_pushboolean(L, process->proc.core);
+  return 2;
+}
+
+static int process_m_signal(lua_State *L) {
+  struct process *process = check(L);
+  int rc = proc_signal(&process->proc, (int)luaL_checkinteger(L, 2));
+  if (rc < 0) return bind_fail(L, rc);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* Whether it is dead, also when it cannot be waited for yet; what it had is still as it left it. */
+static int process_m_is_gone(lua_State *L) {
+  struct process *process = check(L);
+  int gone = process->slot < 0;
+  if (!gone) {
+    robust *life = &family_slot(process->slot)->life;
+    gone = (atomic_load(&life->word) && robust_is_free(life)) || proc_wait(&process->proc, 0) == 1;
+  }
+  lua_pushboolean(L, gone);
+  return 1;
+}
+
+static int process_m_pid(lua_State *L) {
+  lua_pushinteger(L, check(L)->proc.pid);
+  return 1;
+}
+
+static int process_m_slot(lua_State *L) {
+  lua_pushinteger(L, check(L)->slot);
+  return 1;
+}
+
+static int process_m_sentinel(lua_State *L) {
+  struct process *process = check(L);
+  if (process->proc.pidfd < 0) return luaL_error(L, "no descriptor: this kernel has no pidfd, or it is closed");
+  lua_pushinteger(L, process->proc.pidfd);
+  return 1;
+}
+
+/* take(): what it left (core.leave), once; nothing when it left nothing. */
+static int process_m_take(lua_State *L) {
+  struct process *process = check(L);
+  uint64_t left = process->left;
+  if (!left) return 0;
+  process->left = 0;
+  parcel_unpack(L, left);
+  return 1;
+}
+
+static void let_go(struct process *process) {
+  if (process->left) object_drop(process->left);
+  process->left = 0;
+  process->owner = -1;
+}
+
+/* Collected while it runs only when the state ends: daemons are killed, others waited for. */
+static int process_close(lua_State *L) {
+  struct process *process = luaL_checkudata(L, 1, CLASS);
+  if (process->owner == family_index() && process->owner >= 0) {
+    if (process->daemon && !wait_for(process, 0)) proc_signal(&process->proc, SIGKILL);
+    wait_for(process, CLOCK_NEVER);
+    let_go(process);
+  }
+  proc_close(&process->proc);
+  return 0;
+}
+
+/* leave(value): what this process leaves to its parent. Raises when it cannot be sent. */
+static int process_leave(lua_State *L) {
+  luaL_checkany(L, 1);
+  struct parcel *parcel = parcel_open(L);
+  size_t size = parcel_encode(L, parcel, 1);
+  uint64_t block = parcel_block(parcel, size);
+  parcel_close(parcel);
+  if (!block) return bind_fail(L, -ENOMEM);
+  object_move(block, &family_slot(family_index())->outbox);
+  return 0;
+}
+
+/* doze(list, timeout): sleeps until something may have happened to one of the processes or queues in it, a slice at most. */
+static int process_doze(lua_State *L) {
+  _Atomic uint32_t *words[FUTEX_MANY];
+  uint32_t expected[FUTEX_MANY];
+  int n = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int64_t deadline = clock_slice(bind_deadline(L, 2));
+  for (lua_Integer i = 1; n < FUTEX_MANY && lua_geti(L, 1, i) != LUA_TNIL; i++) {
+    struct process *process = luaL_testudata(L, -1, CLASS);
+    struct handle *queue = luaL_testudata(L, -1, BIND_QUEUE);
+    lua_pop(L, 1);
+    if (queue && queue->object) {
+      words[n] = queue_watch(queue->object);
+      if (queue_length(queue->object) > 0) return 0;
+      expected[n++] = 1;
+    } else if (process && process->slot >= 0) {
+      robust *life = &family_slot(process->slot)->life;
+      words[n] = &life->word;
+      expected[n] = atomic_load(&life->word);
+      if (expected[n++] && robust_is_free(life)) return 0;
+    }
+  }
+  if (n) futex_wait_many(words, expected, n, deadline);
+  else clock_sleep_until(deadline);
+  return 0;
+}
+
+void bind_process(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"wait", process_m_wait},     {"status", process_m_status},     {"signal", process_m_signal},
+      {"pid", process_m_pid},       {"sentinel", process_m_sentinel}, {"take", process_m_take},
+      {"slot", process_m_slot},     {"is_gone", process_m_is_gone},   {"close", process_close},         {NULL, NULL},
+  };
+  static const luaL_Reg functions[] = {
+      {"fork", process_fork}, {"leave", process_leave}, {"doze", process_doze}, {NULL, NULL}};
+  bind_class(L, CLASS, methods, process_close);
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,228 @@
+/* core.queue: queues of Lua values. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bind/bind.h"
+#include "os/clock.h"
+#include "shm/family.h"
+#include "shm/object.h"
+
+static struct buffer incoming; /* the message last got; empty again before the next Lua call */
+
+static uint64_t check(lua_State *L) {
+  return handle_check(L, 1, BIND_QUEUE)->object;
+}
+
+/* With timeout 0 the answer names the state, not the clock. */
+static int fail(lua_State *L, int rc, int64_t deadline, const char *state) {
+  if (rc != -EAGAIN && !(rc == -ETIMEDOUT && deadline == 0)) return bind_fail(L, rc);
+  lua_pushnil(L);
+  lua_pushfstring(L, "the queue is %s", state);
+  lua_pushstring(L, state);
+  return 3;
+}
+
+static int queue_create(lua_State *L) {
+  lua_Integer capacity = luaL_optinteger(L, 1, 0);
+  luaL_argcheck(L, capacity >= 0 && capacity < 1 << 30, 1, "capacity out of range");
+  struct handle *handle = handle_new(L, BIND_QUEUE);
+  uint64_t hold, queue = queue_new((uint64_t)capacity, family_ledger(), &hold);
+  if (!queue) return bind_fail(L, -ENOMEM);
+  handle_open(L, handle, queue, hold);
+  return 1;
+}
+
+static int put_parcel(uint64_t queue, struct parcel *parcel, size_t size, int64_t deadline) {
+  int rc;
+  if (parcel->carried == 0 && size <= QUEUE_INLINE) {
+    do rc = queue_put(queue, parcel->bytes.data, size, deadline);
+    while (rc == -EINTR);
+    return rc;
+  }
+  uint64_t block = parcel_block(parcel, size);
+  if (!block) return -ENOMEM;
+  do rc = queue_put_block(queue, block, deadline);
+  while (rc == -EINTR);
+  if (rc < 0) object_drop(block);
+  return rc;
+}
+
+/* Puts the value at index: 0 or an error. */
+static int put_value(lua_State *L, uint64_t queue, int index, int64_t deadline) {
+  struct parcel *parcel = parcel_open(L);
+  size_t size = parcel_encode(L, parcel, index);
+  int rc = put_parcel(queue, parcel, size, deadline);
+  parcel_close(parcel);
+  return rc;
+}
+
+static int put(lua_State *L, int64_t deadline) {
+  uint64_t queue = check(L);
+  if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "nil cannot be put; mp.null stands for it");
+  int rc = put_value(L, queue, 2, deadline);
+  if (rc < 0) return fail(L, rc, deadline, "full");
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int queue_m_put(lua_State *L) {
+  return put(L, bind_deadline(L, 3));
+}
+
+static int queue_m_try_put(lua_State *L) {
+  return put(L, 0);
+}
+
+/* Gets and pushes one message: 0, or an error with nothing pushed. */
+static int get(lua_State *L, uint64_t queue, int64_t deadline) {
+  uint64_t block;
+  int rc;
+  do rc = queue_get(queue, &incoming, &block, deadline);
+  while (rc == -EINTR);
+  if (rc < 0) return rc;
+  if (block) {
+    parcel_unpack(L, block);
+    return 0;
+  }
+  rc = codec_decode(L, incoming.data, incoming.size, NULL, 0, NULL);
+  if (rc == -EBADMSG) bind_raise(L);
+  return rc;
+}
+
+static int queue_m_get(lua_State *L) {
+  uint64_t queue = check(L);
+  int64_t deadline = bind_deadline(L, 2);
+  int rc = get(L, queue, deadline);
+  return rc < 0 ? fail(L, rc, deadline, "empty") : 1;
+}
+
+static int queue_m_try_get(lua_State *L) {
+  int rc = get(L, check(L), 0);
+  return rc < 0 ? fail(L, rc, 0, "empty") : 1;
+}
+
+/* put_many(list [, timeout]): how many went in; when not all did, also the message and name of why. */
+static int queue_m_put_many(lua_State *L) {
+  uint64_t queue = check(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  int64_t deadline = bind_deadline(L, 3);
+  lua_Integer n = luaL_len(L, 2), i = 0;
+  int rc = 0;
+  lua_settop(L, 3);
+  while (i < n && rc == 0) {
+    lua_settop(L, 3);
+    if (lua_geti(L, 2, i + 1) == LUA_TNIL) return luaL_argerror(L, 2, "a list without holes expected");
+    rc = put_value(L, queue, 4, deadline);
+    if (rc == 0) i++;
+  }
+  if (rc == 0) {
+    lua_pushinteger(L, n);
+    return 1;
+  }
+  int results = fail(L, rc, deadline, "full");
+  lua_pushinteger(L, i);
+  lua_replace(L, -results - 1);
+  return results;
+}
+
+/* get_many(max [, timeout]): waits for the first, takes what is there up to max. */
+static int queue_m_get_many(lua_State *L) {
+  uint64_t queue = check(L);
+  lua_Integer most = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, most >= 1, 2, "at least 1 expected");
+  int64_t deadline = bind_deadline(L, 3);
+  lua_settop(L, 3);
+  lua_newtable(L);
+  int rc = get(L, queue, deadline);
+  if (rc < 0) return fail(L, rc, deadline, "empty");
+  lua_rawseti(L, 4, 1);
+  lua_Integer n = 1;
+  while (n < most && get(L, queue, 0) == 0) lua_rawseti(L, 4, ++n);
+  return 1;
+}
+
+static int queue_m_close(lua_State *L) {
+  queue_close(check(L));
+  return 0;
+}
+
+static int queue_m_len(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)queue_length(check(L)));
+  return 1;
+}
+
+static int queue_m_empty(lua_State *L) {
+  lua_pushboolean(L, queue_length(check(L)) == 0);
+  return 1;
+}
+
+static int queue_m_full(lua_State *L) {
+  uint64_t queue = check(L), capacity = queue_capacity(queue);
+  lua_pushboolean(L, capacity && queue_length(queue) >= capacity);
+  return 1;
+}
+
+static int queue_m_task_done(lua_State *L) {
+  if (queue_task_done(check(L)) < 0)
+    return luaL_error(L, "task_done was called more often than messages were put");
+  return 0;
+}
+
+static int queue_m_wait_done(lua_State *L) {
+  uint64_t queue = check(L);
+  int64_t deadline = bind_deadline(L, 2);
+  int rc;
+  do rc = queue_wait_done(queue, deadline);
+  while (rc == -EINTR);
+  if (rc < 0) return bind_fail(L, rc);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int iterate(lua_State *L) {
+  int rc = get(L, check(L), CLOCK_NEVER);
+  if (rc == -EPIPE) return 0;
+  return rc < 0 ? bind_fail(L, rc) : 1;
+}
+
+static int queue_m_iter(lua_State *L) {
+  check(L);
+  lua_pushcfunction(L, iterate);
+  lua_pushvalue(L, 1);
+  return 2;
+}
+
+static int queue_m_tostring(lua_State *L) {
+  struct handle *handle = luaL_checkudata(L, 1, BIND_QUEUE);
+  if (handle->object == 0) lua_pushliteral(L, "Queue (closed handle)");
+  else
+    lua_pushfstring(L, "Queue #%I (%I messages)", (lua_Integer)handle->object,
+                    (lua_Integer)queue_length(handle->object));
+  return 1;
+}
+
+/* Whether a get would not wait: for mp.wait. */
+static int queue_m_ready(lua_State *L) {
+  uint64_t queue = check(L);
+  lua_pushboolean(L, queue_length(queue) > 0 || queue_is_closed(queue));
+  return 1;
+}
+
+void bind_queue(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"put", queue_m_put},           {"try_put", queue_m_try_put},     {"get", queue_m_get},
+      {"try_get", queue_m_try_get},   {"put_many", queue_m_put_many},   {"get_many", queue_m_get_many},
+      {"close", queue_m_close},       {"empty", queue_m_empty},         {"full", queue_m_full},
+      {"task_done", queue_m_task_done}, {"wait_done", queue_m_wait_done}, {"iter", queue_m_iter},
+      {"_ready", queue_m_ready},      {NULL, NULL},
+  };
+  bind_class(L, BIND_QUEUE, methods, handle_close);
+  luaL_getmetatable(L, BIND_QUEUE);
+  lua_pushcfunction(L, queue_m_len);
+  lua_setfield(L, -2, "__len");
+  lua_pushcfunction(L, queue_m_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, queue_create);
+  lua_setfield(L, -2, "queue");
+}

@@ -1,0 +1,86 @@
+/* core: time, CPUs, shared memory's figures, and packing. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+#include "os/clock.h"
+#include "os/cpu.h"
+#include "shm/heap.h"
+
+static int system_clock(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)clock_now() / 1e9);
+  return 1;
+}
+
+static int system_sleep(lua_State *L) {
+  lua_Number seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds >= 0, 1, "not negative expected");
+  int64_t deadline = clock_deadline(seconds);
+  while (clock_sleep_until(deadline) == -EINTR) continue;
+  return 0;
+}
+
+static int system_cpus(lua_State *L) {
+  lua_pushinteger(L, cpu_usable());
+  return 1;
+}
+
+static int system_pid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+static int system_shm_used(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)heap_used());
+  return 1;
+}
+
+/* One write for one line, so that lines of several processes do not tangle. */
+static int system_log(lua_State *L) {
+  size_t size;
+  const char *line = luaL_checklstring(L, 1, &size);
+  while (size > 0) {
+    ssize_t n = write(STDERR_FILENO, line, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    line += n;
+    size -= (size_t)n;
+  }
+  return 0;
+}
+
+static int system_pack(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  struct parcel *parcel = parcel_open(L);
+  codec_sink *sink = &parcel->sink;
+  int rc = codec_encode(L, 1, sink, NULL);
+  if (rc == 0) lua_pushlstring(L, parcel->bytes.data, (size_t)(sink->at - parcel->bytes.data));
+  parcel_close(parcel);
+  if (rc == -EINVAL) return bind_raise(L);
+  return rc < 0 ? luaL_error(L, "not enough memory") : 1;
+}
+
+static int system_unpack(lua_State *L) {
+  size_t size, used;
+  const char *bytes = luaL_checklstring(L, 1, &size);
+  unsigned flags = lua_toboolean(L, 2) ? 0 : CODEC_NO_CODE;
+  lua_settop(L, 1);
+  int rc = codec_decode(L, bytes, size, &used, flags, NULL);
+  if (rc == -EBADMSG) return bind_raise(L);
+  if (rc < 0) return luaL_error(L, "not enough memory");
+  if (used != size) return luaL_error(L, "bytes after the packed value's end");
+  return 1;
+}
+
+void bind_system(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"clock", system_clock}, {"sleep", system_sleep},       {"cpu_count", system_cpus},
+      {"pid", system_pid},     {"shm_used", system_shm_used}, {"log", system_log},
+      {"pack", system_pack},   {"unpack", system_unpack},     {NULL, NULL},
+  };
+  luaL_setfuncs(L, functions, 0);
+  lua_pushlightuserdata(L, NULL); /* stands for nil in messages */
+  lua_setfield(L, -2, "null");
+}

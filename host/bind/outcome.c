@@ -1,0 +1,71 @@
+/* What came of an item: see outcome.h. */
+#include "bind/outcome.h"
+
+#include <errno.h>
+
+#define FAILED 0 /* no message of the codec's begins so */
+
+int outcome_handler(lua_State *L) {
+  lua_createtable(L, 0, 3);
+  lua_pushstring(L, luaL_tolstring(L, 1, NULL));
+  lua_setfield(L, 2, "message");
+  lua_settop(L, 2);
+  luaL_traceback(L, L, NULL, 1);
+  lua_setfield(L, 2, "traceback");
+  if (lua_type(L, 1) != LUA_TSTRING) {
+    lua_pushvalue(L, 1);
+    lua_setfield(L, 2, "value");
+  }
+  return 1;
+}
+
+/* The message on top becomes a record. */
+static void make_record(lua_State *L) {
+  lua_createtable(L, 0, 1);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "message");
+}
+
+static int encode_record(lua_State *L, struct arena *arena) {
+  int rc = arena_byte(arena, FAILED);
+  if (rc == 0) rc = arena_encode(L, arena, -1);
+  if (rc != -EINVAL) return rc;
+  /* Its value cannot be sent: the text of it must do. */
+  lua_getfield(L, -2, "message");
+  lua_pushfstring(L, "%s (%s)", lua_tostring(L, -1), lua_tostring(L, -2));
+  lua_setfield(L, -4, "message");
+  lua_pop(L, 2);
+  lua_pushnil(L);
+  lua_setfield(L, -2, "value");
+  return arena_encode(L, arena, -1);
+}
+
+int outcome_encode(lua_State *L, struct arena *arena, int failed) {
+  int rc = failed ? -EINVAL : arena_encode(L, arena, -1);
+  if (rc == -EBADF) {
+    lua_pushliteral(L, "cannot send a handle that is closed");
+    rc = -EINVAL;
+  }
+  if (rc == -EINVAL) {
+    if (!failed) {
+      make_record(L);
+      lua_remove(L, -2);
+    }
+    failed = 1;
+    rc = encode_record(L, arena);
+  }
+  lua_pop(L, 1);
+  return rc < 0 ? rc : failed;
+}
+
+int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles) {
+  size_t used = 0;
+  int failed = *left > 0 && **at == FAILED;
+  luaL_checkstack(L, 4, NULL);
+  int rc = codec_decode(L, *at + failed, *left - (size_t)failed, &used, 0, handles);
+  if (rc == -EBADMSG) lua_error(L);
+  if (rc < 0) luaL_error(L, "not enough memory");
+  *at += used + (size_t)failed;
+  *left -= used + (size_t)failed;
+  return failed;
+}
