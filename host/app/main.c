@@ -1,0 +1,117 @@
+/* The program: reads the command line and drives the public interface, as any embedder would. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/options.h"
+#include "app/prompt.h"
+#include "mphost.h"
+
+enum { EXIT_USAGE = 2 };
+
+/* Says what went wrong, if something did. True when all is well. */
+static bool check(mph_host *h, int rc) {
+  if (rc >= 0) return true;
+  fflush(stdout); /* what the script printed before stands above the error */
+  fprintf(stderr, "mphost: %s\n", mph_errmsg(h));
+  return false;
+}
+
+/* -l MOD requires into the global MOD, -l G=MOD into G. */
+static bool run_require(mph_host *h, const char *value) {
+  char *global = strdup(value);
+  if (!global) return check(h, MPH_ENOMEM);
+  const char *module = value;
+  char *equal = strchr(global, '=');
+  if (equal) {
+    *equal = 0;
+    module = value + (equal - global) + 1;
+  }
+  bool ok = check(h, mph_require(h, module, global));
+  free(global);
+  return ok;
+}
+
+static bool run_step(mph_host *h, const struct step *step) {
+  switch (step->kind) {
+  case 'e': return check(h, mph_run_string(h, step->value, "=(command line)"));
+  case 'l': return run_require(h, step->value);
+  default: return check(h, mph_run_string(h, "warn('@on')", "=(command line)"));
+  }
+}
+
+/* LUA_INIT_5_4 or LUA_INIT: code, or @file. */
+static bool run_init(mph_host *h) {
+  const char *name = "=LUA_INIT_5_4", *value = getenv(name + 1);
+  if (!value) value = getenv((name = "=LUA_INIT") + 1);
+  if (!value) return true;
+  if (value[0] == '@') return check(h, mph_run_file(h, value + 1, 0));
+  return check(h, mph_run_string(h, value, name));
+}
+
+static bool run_script(mph_host *h, const struct options *o, char **argv) {
+  const char *path = argv[o->script];
+  bool literal = o->script > 0 && strcmp(argv[o->script - 1], "--") == 0;
+  if (strcmp(path, "-") == 0 && !literal) path = NULL;
+  return check(h, mph_run_file(h, path, MPH_ARGS));
+}
+
+static bool run(mph_host *h, const struct options *o, int argc, char **argv) {
+  bool has_script = o->script < argc;
+  if (o->version) prompt_version(stdout);
+  if (!check(h, mph_set_args(h, argc, argv, o->script))) return false;
+  if (!o->noenv && !run_init(h)) return false;
+  for (int i = 0; i < o->nsteps; i++)
+    if (!run_step(h, &o->steps[i])) return false;
+  if (has_script && !run_script(h, o, argv)) return false;
+  if (o->interactive) {
+    prompt_run(h);
+  } else if (!has_script && !o->has_code && !o->version) {
+    if (!isatty(STDIN_FILENO)) return check(h, mph_run_file(h, NULL, 0));
+    prompt_run(h);
+  }
+  return true;
+}
+
+/* Options reach the Lua side, and programs that a script starts, as variables. */
+static int export_settings(const struct options *o) {
+  static const char *const names[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG"};
+  const char *const values[] = {o->jobs, o->seed, o->log};
+  int rc = 0;
+  for (int i = 0; i < 3; i++) {
+    if (o->noenv) rc |= unsetenv(names[i]);
+    if (values[i]) rc |= setenv(names[i], values[i], 1);
+  }
+  return rc;
+}
+
+static int run_host(const struct options *o, int argc, char **argv) {
+  mph_host *h;
+  mph_config config = MPH_CONFIG_INIT;
+  if (o->noenv) config.flags |= MPH_NOENV;
+  int rc = export_settings(o) == 0 ? mph_open(&h, &config) : MPH_ENOMEM;
+  if (rc < 0) {
+    fprintf(stderr, "mphost: %s\n", mph_strerror(rc));
+    return EXIT_FAILURE;
+  }
+  bool ok = run(h, o, argc, argv);
+  mph_close(h);
+  return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+  struct options o;
+  char error[200];
+  int code = EXIT_SUCCESS;
+  if (options_parse(&o, argc, argv, error, sizeof error) < 0) {
+    fprintf(stderr, "mphost: %s\n", error);
+    code = EXIT_USAGE;
+  } else if (o.help) {
+    fputs(options_help, stdout);
+  } else {
+    code = run_host(&o, argc, argv);
+  }
+  options_free(&o);
+  return code;
+}

@@ -1,0 +1,71 @@
+/* Lua states with the library in them. */
+#include "app/state.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "app/embed.h"
+#include "bind/bind.h"
+
+/* The loader of an embedded file, which is upvalue 1. Arguments as for every loader: the module's
+ * name and where it was found; both become the chunk's `...`. */
+static int load_embedded(lua_State *L) {
+  const struct embed_file *file = lua_touserdata(L, lua_upvalueindex(1));
+  lua_settop(L, 2);
+  if (luaL_loadbufferx(L, (const char *)file->text, file->size, file->chunk, "t") != LUA_OK)
+    return lua_error(L);
+  lua_insert(L, 1);
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+static void push_loader(lua_State *L, const struct embed_file *file) {
+  lua_pushlightuserdata(L, (void *)file);
+  lua_pushcclosure(L, load_embedded, 1);
+}
+
+void state_preload(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  for (const struct embed_file *file = embed_files; file->module; file++) {
+    push_loader(L, file);
+    lua_setfield(L, -2, file->module);
+  }
+  lua_pushcfunction(L, luaopen_mphost_core);
+  lua_setfield(L, -2, "mphost.core");
+  lua_pop(L, 1);
+}
+
+void state_open(lua_State *L) {
+  const struct embed_file *file = embed_files;
+  while (file->module && strcmp(file->module, "mphost") != 0) file++;
+  if (!file->module) luaL_error(L, "module 'mphost' is not built in");
+  push_loader(L, file);
+  lua_pushstring(L, file->module);
+  lua_pushliteral(L, ":preload:");
+  lua_call(L, 2, 1);
+}
+
+static int fill(lua_State *L) {
+  if (lua_toboolean(L, 1)) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV"); /* what package's path setup asks for */
+  }
+  luaL_openlibs(L);
+  state_preload(L);
+  lua_gc(L, LUA_GCGEN, 0, 0);
+  return 0;
+}
+
+lua_State *state_new(bool noenv) {
+  lua_State *L = luaL_newstate();
+  if (!L) return NULL;
+  lua_pushcfunction(L, fill);
+  lua_pushboolean(L, noenv);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    lua_close(L);
+    return NULL;
+  }
+  return L;
+}

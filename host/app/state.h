@@ -1,0 +1,21 @@
+/* Lua states that know the library: the embedded Lua modules and the C bindings, by
+ * package.preload. "mphost" and "mphost.*" come from lua/mphost/, "mphost.core" from bind/. Nothing
+ * is loaded before the first require. */
+#ifndef APP_STATE_H
+#define APP_STATE_H
+
+#include <stdbool.h>
+
+#include <lua.h>
+
+/* A new state with the standard libraries and the preloads, its collector in generational mode as
+ * in lua5.4's own program; noenv ignores LUA_PATH and the like. NULL when there is no memory. */
+lua_State *state_new(bool noenv);
+
+/* Adds the preloads to a state. Raises when there is no memory. */
+void state_preload(lua_State *L);
+
+/* Loads the embedded module "mphost" past package.loaded and leaves it on the stack; raises. */
+void state_open(lua_State *L);
+
+#endif

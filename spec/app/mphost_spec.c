@@ -1,0 +1,206 @@
+/* The public C interface, as an embedder uses it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "mphost.h"
+
+static int open_host(void **state) {
+  return mph_open((mph_host **)state, NULL);
+}
+
+static int close_host(void **state) {
+  mph_close(*state);
+  return 0;
+}
+
+static void names_its_results(void **state) {
+  (void)state;
+  assert_string_equal(mph_version(), MPHOST_VERSION);
+  assert_string_equal(mph_errname(MPH_ESYNTAX), "MPH_ESYNTAX");
+  assert_string_equal(mph_errname(MPH_ERUN), "MPH_ERUN");
+  assert_string_equal(mph_errname(3), "MPH_OK");
+  assert_string_equal(mph_errname(-1000), "MPH_EUNKNOWN");
+  assert_string_equal(mph_strerror(MPH_ENOMEM), "not enough memory");
+  assert_string_equal(mph_strerror(-1000), "unknown error");
+}
+
+static void takes_configs_of_other_sizes(void **state) {
+  (void)state;
+  mph_host *h;
+  struct {
+    mph_config known;
+    char later[64];
+  } newer = {MPH_CONFIG_INIT, {1}};
+  newer.known.size = sizeof newer;
+  assert_int_equal(mph_open(&h, &newer.known), MPH_OK);
+  mph_close(h);
+  mph_config older = {.size = sizeof older.size, .flags = ~0u};
+  assert_int_equal(mph_open(&h, &older), MPH_OK);
+  mph_close(h);
+}
+
+static void refuses_nonsense(void **state) {
+  mph_host *h = *state, *none = (mph_host *)state;
+  mph_config sizeless = {0}, unknown = MPH_CONFIG_INIT;
+  unknown.flags = 1u << 30;
+  assert_int_equal(mph_open(NULL, NULL), MPH_EINVAL);
+  assert_int_equal(mph_open(&none, &sizeless), MPH_EINVAL);
+  assert_null(none);
+  assert_int_equal(mph_open(&none, &unknown), MPH_EINVAL);
+  assert_int_equal(mph_run_string(NULL, "", NULL), MPH_EINVAL);
+  assert_int_equal(mph_run_string(h, NULL, NULL), MPH_EINVAL);
+  assert_int_equal(mph_run_file(h, NULL, 1), MPH_EINVAL);
+  assert_int_equal(mph_set_args(h, 1, NULL, 0), MPH_EINVAL);
+  assert_int_equal(mph_require(h, NULL, NULL), MPH_EINVAL);
+  assert_string_equal(mph_errmsg(h), "invalid argument");
+  assert_string_equal(mph_errmsg(NULL), "");
+  assert_null(mph_lua(NULL));
+  mph_close(NULL);
+}
+
+static void leaves_results_on_the_stack(void **state) {
+  mph_host *h = *state;
+  lua_State *L = mph_lua(h);
+  lua_pushliteral(L, "mine");
+  assert_int_equal(mph_run_string(h, "return 1, 'two', nil", "=app"), 3);
+  assert_int_equal(lua_gettop(L), 4);
+  assert_int_equal(lua_tointeger(L, 2), 1);
+  assert_string_equal(lua_tostring(L, 3), "two");
+  assert_string_equal(mph_errmsg(h), "");
+}
+
+static void leaves_nothing_after_an_error(void **state) {
+  mph_host *h = *state;
+  lua_State *L = mph_lua(h);
+  lua_pushliteral(L, "mine");
+  assert_int_equal(mph_run_string(h, "x =", "=app"), MPH_ESYNTAX);
+  assert_string_equal(mph_errmsg(h), "app:1: unexpected symbol near <eof>");
+  assert_int_equal(mph_run_string(h, "local function f() error 'no' end f()", "=app"), MPH_ERUN);
+  assert_non_null(strstr(mph_errmsg(h), "app:1: no\nstack traceback:"));
+  assert_non_null(strstr(mph_errmsg(h), "in local 'f'"));
+  assert_int_equal(mph_run_string(h, "error(setmetatable({}, {__tostring = error}))", "=app"),
+                   MPH_ERUN);
+  assert_int_equal(mph_run_file(h, "/nonexistent.lua", 0), MPH_EFILE);
+  assert_non_null(strstr(mph_errmsg(h), "/nonexistent.lua"));
+  assert_int_equal(mph_require(h, "no.such.module", NULL), MPH_ERUN);
+  assert_int_equal(lua_gettop(L), 1);
+}
+
+static void passes_arguments_to_a_file(void **state) {
+  mph_host *h = *state;
+  lua_State *L = mph_lua(h);
+  char path[] = "/tmp/mphost-spec-XXXXXX";
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  static const char code[] = "return select('#', ...), ..., arg and arg[-1]";
+  assert_int_equal(write(fd, code, sizeof code - 1), sizeof code - 1);
+  close(fd);
+  lua_pushinteger(L, 11);
+  lua_pushinteger(L, 12);
+  assert_int_equal(mph_run_file(h, path, 1), 3); /* select, the first of `...`, nil */
+  assert_int_equal(lua_gettop(L), 4);
+  assert_int_equal(lua_tointeger(L, 2), 1);
+  assert_int_equal(lua_tointeger(L, 3), 12);
+  lua_settop(L, 0);
+  char *argv[] = {"prog", "-x", "script", "a", "b"};
+  assert_int_equal(mph_set_args(h, 5, argv, 2), MPH_OK);
+  assert_int_equal(mph_run_file(h, path, MPH_ARGS), 3);
+  assert_int_equal(lua_tointeger(L, 1), 2);
+  assert_string_equal(lua_tostring(L, 2), "a");
+  assert_string_equal(lua_tostring(L, 3), "-x");
+  lua_settop(L, 0);
+  assert_int_equal(mph_run_string(h, "arg = 1", NULL), 0);
+  assert_int_equal(mph_run_file(h, path, MPH_ARGS), MPH_ERUN);
+  assert_int_equal(lua_gettop(L), 0);
+  unlink(path);
+}
+
+/* Lua's allocator until `left` allocations are used up. */
+struct budget {
+  lua_Alloc alloc;
+  void *ud;
+  int left;
+};
+
+static void *alloc_within(void *ud, void *block, size_t old, size_t new) {
+  struct budget *b = ud;
+  if (new > 0 && (!block || new > old) && b->left-- <= 0) return NULL;
+  return b->alloc(b->ud, block, old, new);
+}
+
+/* Each call, with the memory ending at its first allocation, its second, and so on until it passes.
+ */
+static void survives_the_end_of_memory(void **state) {
+  mph_host *h = *state;
+  lua_State *L = mph_lua(h);
+  char *argv[] = {"prog", "script", "a", "b"};
+  struct budget budget = {0};
+  budget.alloc = lua_getallocf(L, &budget.ud);
+  for (int call = 0; call < 4; call++) {
+    int rc = MPH_ENOMEM, failures = -1;
+    for (int allocations = 0; rc < 0 && allocations < 10000; allocations++) {
+      budget.left = allocations;
+      lua_setallocf(L, alloc_within, &budget);
+      switch (call) {
+      case 0: rc = mph_set_args(h, 4, argv, 1); break;
+      case 1:
+        rc = mph_run_string(h, "local t = {} for i = 1, 9 do t[i] = {i .. 'x'} end", "=a");
+        break;
+      case 2: rc = mph_require(h, "string", "a_global"); break;
+      default: rc = mph_run_file(h, "/dev/null", MPH_ARGS);
+      }
+      lua_setallocf(L, budget.alloc, budget.ud);
+      assert_true(rc >= 0 || rc == MPH_ENOMEM || rc == MPH_ERUN);
+      assert_true(rc >= 0 || *mph_errmsg(h));
+      assert_int_equal(lua_gettop(L), 0);
+      failures++;
+    }
+    assert_int_equal(rc, 0);
+    assert_true(failures > 0);
+  }
+}
+
+static void requires_into_a_global(void **state) {
+  mph_host *h = *state;
+  assert_int_equal(mph_require(h, "mphost", "mp"), MPH_OK);
+  assert_int_equal(mph_run_string(h, "return mp == require 'mphost'", NULL), 1);
+  assert_true(lua_toboolean(mph_lua(h), -1));
+}
+
+static void opens_as_a_guest(void **state) {
+  (void)state;
+  lua_State *L = luaL_newstate();
+  luaL_openlibs(L);
+  luaL_requiref(L, "mphost", luaopen_mphost, 0);
+  assert_int_equal(lua_type(L, -1), LUA_TTABLE);
+  assert_int_equal(luaL_dostring(L, "return require 'mphost'"), LUA_OK);
+  assert_true(lua_rawequal(L, -1, -2));
+  lua_close(L);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(names_its_results),
+      cmocka_unit_test(takes_configs_of_other_sizes),
+      cmocka_unit_test_setup_teardown(refuses_nonsense, open_host, close_host),
+      cmocka_unit_test_setup_teardown(leaves_results_on_the_stack, open_host, close_host),
+      cmocka_unit_test_setup_teardown(leaves_nothing_after_an_error, open_host, close_host),
+      cmocka_unit_test_setup_teardown(passes_arguments_to_a_file, open_host, close_host),
+      cmocka_unit_test_setup_teardown(survives_the_end_of_memory, open_host, close_host),
+      cmocka_unit_test_setup_teardown(requires_into_a_global, open_host, close_host),
+      cmocka_unit_test(opens_as_a_guest),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
