@@ -1,0 +1,93 @@
+-- Arguments and option tables: misuse raises at the caller's line, in Lua's own words.
+local check = {}
+
+-- How many edits lead from one word to the other.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local corner = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      corner, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, corner + cost)
+    end
+  end
+  return row[#b]
+end
+
+local function nearest(word, known)
+  local best, least
+  for name in pairs(known) do
+    local d = distance(word, name)
+    if not least or d < least or (d == least and name < best) then best, least = name, d end
+  end
+  return best
+end
+
+---Raises "bad argument" at the line that called the library.
+---@param level integer  1: the caller of the function that calls this
+---@param position integer
+---@param name string  of the library's function
+---@param message string
+function check.fail(level, position, name, message)
+  error(("bad argument #%d to '%s' (%s)"):format(position, name, message), level + 2)
+end
+
+---Raises unless the value has the type.
+---@param level integer
+---@param position integer
+---@param name string
+---@param value any
+---@param expected string  a type's name
+function check.type(level, position, name, value, expected)
+  if type(value) ~= expected then
+    local got = value == nil and "nil" or type(value)
+    check.fail(level + 1, position, name, ("%s expected, got %s"):format(expected, got))
+  end
+end
+
+---Raises unless the value can be called.
+---@param level integer
+---@param position integer
+---@param name string
+---@param value any
+function check.callable(level, position, name, value)
+  if type(value) == "function" then return end
+  check.fail(level + 1, position, name, ("function expected, got %s"):format(type(value)))
+end
+
+---Raises for an option that nobody knows, naming the nearest one, or for one of the wrong type.
+---@param level integer
+---@param name string  of the library's function
+---@param options table
+---@param known table<string, string>  type by name; several types: "number|string"; "any"
+function check.options(level, name, options, known)
+  for key, value in pairs(options) do
+    local expected = known[key]
+    if not expected then
+      local near = type(key) == "string" and nearest(key, known)
+      error(("unknown option '%s' to '%s'%s"):format(tostring(key), name,
+        near and (" (did you mean '%s'?)"):format(near) or ""), level + 2)
+    end
+    if expected ~= "any" and not ("|" .. expected .. "|"):find("|" .. type(value) .. "|", 1, true) then
+      error(("option '%s' to '%s': %s expected, got %s"):format(key, name, expected, type(value)), level + 2)
+    end
+  end
+end
+
+---A whole number of at least `least`, or an error.
+---@param level integer
+---@param what string  for the message
+---@param value any
+---@param least integer
+---@return integer
+function check.count(level, what, value, least)
+  local n = math.tointeger(value)
+  if type(value) ~= "number" or not n or n < least then
+    error(("%s: a whole number of at least %d expected, got %s"):format(what, least, tostring(value)), level + 2)
+  end
+  return n
+end
+
+return check

@@ -1,0 +1,76 @@
+-- What a failed task or process raises in the process that asked for its result.
+
+---@class mphost.TaskError
+---@field message string  what the task raised, or what became of it
+---@field traceback string?  the worker's stack
+---@field value any  what the task raised when it was no string
+---@field item string?  the item, shortened
+---@field index integer?  the item's index in the call
+---@field worker integer?  the worker's number in its pool
+---@field pid integer?
+---@field kind "error"|"timeout"|"crash"|"memory"|"exit"
+local TaskError = {}
+TaskError.__index = TaskError
+TaskError.__name = "mphost.TaskError"
+
+function TaskError:__tostring()
+  local lines = {}
+  if self.index then
+    lines[1] = ("task %d failed%s: %s"):format(self.index, self.worker and (" on worker %d"):format(self.worker) or "",
+      self.message)
+  else
+    lines[1] = self.message
+  end
+  if self.item then lines[#lines + 1] = "  item: " .. self.item end
+  if self.traceback then lines[#lines + 1] = (self.traceback:gsub("^stack traceback:", "remote stack traceback:")) end
+  return table.concat(lines, "\n")
+end
+
+local errors = { TaskError = TaskError }
+
+---A task error out of the fields given; kind is "error" unless said otherwise.
+---@param fields table
+---@return mphost.TaskError
+function errors.new(fields)
+  fields.kind = fields.kind or "error"
+  return setmetatable(fields, TaskError)
+end
+
+---A value in at most 80 characters, for messages.
+---@param value any
+---@return string
+function errors.shorten(value)
+  local text
+  if type(value) == "string" then
+    text = ("%q"):format(value:sub(1, 100)):gsub("\\\n", "\\n")
+  elseif type(value) == "table" and not getmetatable(value) then
+    local parts = {}
+    for k, v in next, value do
+      if #parts == 4 then parts[5] = "..." break end
+      local shown = type(v) == "string" and ("%q"):format(v:sub(1, 30)) or tostring(v)
+      parts[#parts + 1] = math.type(k) == "integer" and shown or tostring(k) .. " = " .. shown
+    end
+    text = "{" .. table.concat(parts, ", ") .. "}"
+  else
+    text = tostring(value)
+  end
+  return #text <= 80 and text or text:sub(1, 77) .. "..."
+end
+
+local names = {
+  [1] = "SIGHUP", [2] = "SIGINT", [3] = "SIGQUIT", [4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT", [7] = "SIGBUS",
+  [8] = "SIGFPE", [9] = "SIGKILL", [10] = "SIGUSR1", [11] = "SIGSEGV", [12] = "SIGUSR2", [13] = "SIGPIPE",
+  [14] = "SIGALRM", [15] = "SIGTERM", [24] = "SIGXCPU", [25] = "SIGXFSZ", [31] = "SIGSYS",
+}
+
+---An exit status in words.
+---@param status integer|"unknown"  0..255 an exit code, -N killed by signal N
+---@param core boolean?  it dumped core
+---@return string  "exited with code 3", "killed by SIGSEGV (core dumped)"
+function errors.describe(status, core)
+  if status == "unknown" then return "ended (somebody else has collected its status)" end
+  if status >= 0 then return ("exited with code %d"):format(status) end
+  return ("killed by %s%s"):format(names[-status] or ("signal %d"):format(-status), core and " (core dumped)" or "")
+end
+
+return errors

@@ -1,0 +1,67 @@
+-- The module: assembles `mp`, nothing else.
+local core = require "mphost.core"
+local check = require "mphost.check"
+local errors = require "mphost.error"
+local log = require "mphost.log"
+local pool = require "mphost.pool"
+local process = require "mphost.process"
+
+local mp = {
+  Process = process.Process,
+  spawn = process.spawn,
+  current_process = process.current_process,
+  parent_process = process.parent_process,
+  active_children = process.active_children,
+  wait = process.wait,
+  Pool = pool.Pool,
+  TaskError = errors.TaskError,
+  log = log,
+  clock = core.clock,
+  sleep = core.sleep,
+  null = core.null,
+}
+
+---How many workers a pool has when nobody says: MPHOST_JOBS, or the CPUs that this process may really use (the least of
+---the affinity mask and the cgroup quota).
+---@return integer
+function mp.cpu_count()
+  return pool.default_workers()
+end
+
+---A queue of messages between processes: any number of producers and consumers, in order per producer.
+---@param capacity integer|{capacity: integer?}|nil  in messages; none: it grows
+---@return mphost.Queue
+function mp.Queue(capacity)
+  if type(capacity) == "table" then
+    check.options(1, "Queue", capacity, { capacity = "number" })
+    capacity = capacity.capacity
+  end
+  return core.queue(capacity and check.count(1, "capacity of 'Queue'", capacity, 1))
+end
+
+---One typed number in shared memory.
+---@param type string  a letter of string.pack's: b B h H i I l L j J T f d n, or "?" for a boolean
+---@param init number|boolean|nil  0 or false
+---@return mphost.Value
+function mp.Value(type, init)
+  if _G.type(type) ~= "string" then check.type(1, 1, "Value", type, "string") end
+  local ok, value = pcall(core.value, type, init)
+  if not ok then error((value:gsub("to '%?'", "to 'Value'")), 2) end
+  return value
+end
+
+---The integers from `from` to `to`, as a list.
+---@param from integer
+---@param to integer
+---@param step integer?
+---@return integer[]
+function mp.range(from, to, step)
+  local list, n = {}, 0
+  for i = from, to, step or 1 do
+    n = n + 1
+    list[n] = i
+  end
+  return list
+end
+
+return mp

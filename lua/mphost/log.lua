@@ -1,0 +1,21 @@
+-- Lines on stderr that stay whole, with level, process and pid. MPHOST_LOG (or --log) says from which level on.
+local core = require "mphost.core"
+local process = require "mphost.process"
+
+local levels = { debug = 1, info = 2, warn = 3, error = 4 }
+local threshold = levels[os.getenv("MPHOST_LOG") or ""] or levels.warn
+
+local function logger(level)
+  return function(format, ...)
+    if levels[level] < threshold then return end
+    local text = select("#", ...) > 0 and format:format(...) or tostring(format)
+    core.log(("mphost: %s: [%s %d] %s\n"):format(level, process.current_process().name, core.pid(), text))
+  end
+end
+
+---@class mphost.log
+---@field debug fun(format: string, ...: any)
+---@field info fun(format: string, ...: any)
+---@field warn fun(format: string, ...: any)
+---@field error fun(format: string, ...: any)
+return { debug = logger "debug", info = logger "info", warn = logger "warn", error = logger "error" }

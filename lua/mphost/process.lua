@@ -1,0 +1,306 @@
+-- Processes: a function that runs in a forked copy of this state, its name, its end and its result.
+--
+--   Process:start -> core.fork(body) -> [child] target(args) -> core.leave(outcome) -> exit code
+--   Process:result <- core take() <- outbox of the child's slot, once it has ended
+--
+-- A child is a copy of everything at the moment of start, so nothing is serialised but the outcome.
+local core = require "mphost.core"
+local check = require "mphost.check"
+local errors = require "mphost.error"
+
+local process = {}
+
+local children = {} -- started by this process and not known to have ended: object -> true
+local count = 0
+local current, parent
+
+---@class mphost.Process
+---@field pid integer?  nil before start
+---@field name string
+---@field daemon boolean  killed, not joined, when this process ends
+---@field exitcode integer|"unknown"|nil  nil while it runs; 0..255; -N when signal N ended it
+---@field sentinel integer  a file descriptor that becomes readable when it ends
+local methods = {}
+local Process = { __name = "mphost.Process" }
+
+local function started(self, name)
+  if not self._core then error(("'%s': the process has not been started"):format(name), 3) end
+  if self._closed then error(("'%s': the process object is closed"):format(name), 3) end
+  return self._core
+end
+
+-- Takes note of its end: the status, and the outcome it left.
+local function settle(self)
+  if self._status then return true end
+  local status, dumped = self._core:status()
+  if status == nil then return false end
+  self._status, self._dumped = status, dumped
+  self._outcome = self._core:take()
+  children[self] = nil
+  return true
+end
+
+local function failure(value)
+  local message = tostring(value)
+  return { message = message, traceback = debug.traceback(nil, 2), value = type(value) ~= "string" and value or nil }
+end
+
+-- What cannot be sent degrades to text; the process has ended all the same.
+local function leave(outcome)
+  local ok, why = pcall(core.leave, outcome)
+  if ok then return outcome.failed == nil end
+  if outcome.failed then
+    outcome.failed.value = nil
+    outcome.failed.message = outcome.failed.message .. " (" .. tostring(why) .. ")"
+  else
+    outcome = { failed = { message = "the result cannot be sent: " .. tostring(why) } }
+  end
+  core.leave(outcome)
+  return false
+end
+
+local function report(self, record)
+  core.log(("mphost: process '%s' (pid %d): %s\n%s\n"):format(self.name, core.pid(), record.message,
+    record.traceback or ""))
+end
+
+-- The child's whole life.
+local function run(self)
+  parent = { name = current and current.name or "MainProcess", pid = current and current.pid or self._parent_pid }
+  current, children, count = self, {}, 0
+  self.pid_here = core.pid()
+  math.randomseed(self._seed, core.pid())
+  local target, args = self._target, self._args
+  local results
+  local ok, record = xpcall(function() results = table.pack(target(table.unpack(args, 1, args.n))) end, failure)
+  local sent = leave(ok and { values = results } or { failed = record })
+  if not ok then report(self, record) end
+  process.finish()
+  return sent and 0 or 1
+end
+
+---Starts it: the target runs in a child process with a copy of this state. Twice raises.
+---@return mphost.Process self
+function methods:start()
+  if self._core then error("a process can be started once only", 2) end
+  self._seed, self._parent_pid = math.random(0), core.pid()
+  self._core = core.fork(function() return run(self) end, self.daemon)
+  self._target, self._args = nil, nil
+  children[self] = true
+  return self
+end
+
+---Waits until it has ended.
+---@param timeout number?  seconds; none: as long as it takes
+---@return true? ended  nil, message, "timeout" when it still runs
+---@return string? message
+---@return string? name
+function methods:join(timeout)
+  local handle = started(self, "join")
+  if self._status then return true end
+  local ok, message, name = handle:wait(timeout)
+  if not ok then return nil, message, name end
+  settle(self)
+  return true
+end
+
+---What the target returned, all of it. Raises the target's error as a TaskError.
+---@param timeout number?  seconds
+---@return any ...  nil, message, "timeout" when it still runs
+function methods:result(timeout)
+  started(self, "result")
+  local ok, message, name = self:join(timeout)
+  if not ok then return nil, message, name end
+  local outcome = self._outcome
+  if outcome and outcome.values then return table.unpack(outcome.values, 1, outcome.values.n) end
+  local fields = { pid = self._core:pid() }
+  if outcome then
+    for key, value in pairs(outcome.failed) do fields[key] = value end
+  else
+    fields.kind = (self._status == "unknown" or self._status >= 0) and "exit" or "crash"
+    fields.message = ("process '%s' (pid %d) %s before it had a result"):format(self.name, fields.pid, self:status())
+  end
+  error(errors.new(fields), 0)
+end
+
+---Whether it has been started and has not ended.
+---@return boolean
+function methods:is_alive()
+  return self._core ~= nil and not self._closed and not settle(self)
+end
+
+---Its state in words: "not started", "running", "exited with code 0", "killed by SIGSEGV".
+---@return string
+function methods:status()
+  if not self._core then return "not started" end
+  if not settle(self) then return "running" end
+  return errors.describe(self._status, self._dumped)
+end
+
+local function signaller(name, number)
+  return function(self)
+    local handle = started(self, name)
+    if self._status then return true end
+    handle:signal(number)
+    return true
+  end
+end
+
+---Sends SIGTERM. To a process that has ended: nothing.
+---@return true
+methods.terminate = signaller("terminate", 15)
+---Sends SIGKILL.
+---@return true
+methods.kill = signaller("kill", 9)
+---Sends SIGINT.
+---@return true
+methods.interrupt = signaller("interrupt", 2)
+
+---Waits for it and gives up what it holds; a second time does nothing.
+function methods:close()
+  if self._core and not self._closed then
+    self:join()
+    self._core:close()
+    self._closed = true
+  end
+end
+
+function Process:__close(err)
+  if err ~= nil and self._core and not self._closed then self:kill() end
+  self:close()
+end
+
+local properties = {}
+function properties.pid(self) return self.pid_here or self._core and self._core:pid() end
+function properties.exitcode(self) return self._core and settle(self) and self._status or nil end
+function properties.sentinel(self) return started(self, "sentinel"):sentinel() end
+
+function Process:__index(key)
+  local property = properties[key]
+  if property then return property(self) end
+  return methods[key]
+end
+
+function Process:__tostring()
+  return ("Process '%s' (%s)"):format(self.name, self:status())
+end
+
+local known = { target = "function", args = "table", name = "string", daemon = "boolean" }
+
+---A process that will run the target. `mp.Process(f, ...)` or `mp.Process{target = f, args = {...}, name = , daemon = }`.
+---@param target function|table
+---@param ... any  arguments
+---@return mphost.Process
+function process.Process(target, ...)
+  local options
+  if type(target) == "table" and select("#", ...) == 0 then
+    options = target
+    check.options(1, "Process", options, known)
+    check.callable(1, 1, "Process", options.target)
+  else
+    check.callable(1, 1, "Process", target)
+    options = { target = target, args = table.pack(...) }
+  end
+  count = count + 1
+  local args = options.args or {}
+  local prefix = current and current.name:match("^Process%-([%d:]+)$")
+  local name = options.name or ("Process-%s%d"):format(prefix and prefix .. ":" or "", count)
+  return setmetatable({
+    name = name, daemon = options.daemon or false, _target = options.target,
+    _args = { n = args.n or #args, table.unpack(args, 1, args.n or #args) },
+  }, Process)
+end
+
+---Makes a process and starts it.
+---@param f function
+---@param ... any
+---@return mphost.Process
+function process.spawn(f, ...)
+  check.callable(1, 1, "spawn", f)
+  return process.Process(f, ...):start()
+end
+
+local main = { name = "MainProcess", daemon = false }
+function main.is_alive() return true end
+
+---The object of this process; in the first one: name "MainProcess" and pid.
+---@return mphost.Process
+function process.current_process()
+  if current then return current end
+  main.pid = core.pid()
+  return main
+end
+
+---Name and pid of the process that started this one; nil in the first. While this process lives its parent does.
+---@return {name: string, pid: integer}?
+function process.parent_process()
+  return parent
+end
+
+---The processes that this one started and that still run.
+---@return mphost.Process[]
+function process.active_children()
+  local list = {}
+  for child in pairs(children) do list[#list + 1] = child end
+  local alive = {}
+  for _, child in ipairs(list) do
+    if child:is_alive() then alive[#alive + 1] = child end
+  end
+  table.sort(alive, function(a, b) return a.pid < b.pid end)
+  return alive
+end
+
+-- What mp.wait may be asked about: whether it is ready, and what core.doze sleeps on.
+local function readiness(member)
+  if getmetatable(member) == Process then
+    return not member:is_alive(), member._core
+  end
+  if type(member) == "userdata" and getmetatable(member) and getmetatable(member).__name == "mphost.Queue" then
+    return member:_ready(), member
+  end
+  error(("mp.wait: process or queue expected, got %s"):format(type(member)), 3)
+end
+
+---The members of the list that are ready: processes that have ended, queues with a message (or closed).
+---@param list table  processes and queues
+---@param timeout number?  seconds for the whole call
+---@return table? ready  nil, message, "timeout" when none is
+---@return string? message
+---@return string? name
+function process.wait(list, timeout)
+  check.type(1, 1, "wait", list, "table")
+  local deadline = timeout and core.clock() + timeout
+  while true do
+    local ready, sleepers = {}, {}
+    for _, member in ipairs(list) do
+      local is_ready, sleeper = readiness(member)
+      if is_ready then ready[#ready + 1] = member end
+      sleepers[#sleepers + 1] = sleeper
+    end
+    if #ready > 0 then return ready end
+    local left = deadline and deadline - core.clock()
+    if left and left <= 0 then return nil, "timed out", "timeout" end
+    core.doze(sleepers, left)
+  end
+end
+
+---What a process does before it ends well: its daemons are killed, its other children waited for.
+function process.finish()
+  local left = {}
+  for child in pairs(children) do left[#left + 1] = child end
+  for _, child in ipairs(left) do
+    if child.daemon then child:kill() end
+    child:join()
+  end
+end
+
+-- os.exit ends the process without closing the state, where children would be waited for.
+local exit = os.exit
+---@param code boolean|integer|nil
+---@param close boolean?
+function os.exit(code, close) -- luacheck: ignore
+  process.finish()
+  exit(code, close)
+end
+
+return process
