@@ -1,0 +1,39 @@
+-- The ten most common words of the C headers under a folder, counted serially and by a pool.
+local mp = require "mphost"
+
+local folder = arg[1] or "/usr/include"
+local files = {}
+for name in io.popen("find '" .. folder .. "' -name '*.h' -type f | sort"):lines() do files[#files + 1] = name end
+
+local function count(name)
+  local file <close> = assert(io.open(name, "rb"))
+  local text, words = file:read("a"), {}
+  for word in text:gmatch("%a+") do words[word] = (words[word] or 0) + 1 end
+  return { bytes = #text, words = words }
+end
+
+local function merged(parts)
+  local sum = { bytes = 0, words = {} }
+  for _, part in ipairs(parts) do
+    sum.bytes = sum.bytes + part.bytes
+    for word, n in pairs(part.words) do sum.words[word] = (sum.words[word] or 0) + n end
+  end
+  return sum
+end
+
+local start = mp.clock()
+local parts = {}
+for i, name in ipairs(files) do parts[i] = count(name) end
+merged(parts)
+local serial = mp.clock() - start
+start = mp.clock()
+local pool <close> = mp.Pool()
+local sum = merged(pool:map(count, files))
+local parallel = mp.clock() - start
+
+local top = {}
+for word in pairs(sum.words) do top[#top + 1] = word end
+table.sort(top, function(a, b) return sum.words[a] > sum.words[b] or sum.words[a] == sum.words[b] and a < b end)
+for i = 1, 10 do print(("%8d  %s"):format(sum.words[top[i]], top[i])) end
+print(("%d files, %d bytes"):format(#files, sum.bytes))
+print(("serial %.2f s, parallel %.2f s on %d workers, speed-up %.2f"):format(serial, parallel, pool.workers, serial / parallel))
