@@ -1,0 +1,194 @@
+-- The house rules that no compiler checks: which room may include which, where specs stand, how long
+-- files get, what the top level shows, which Lua functions are documented.
+local lfs = require "lfs"
+
+-- Rooms of host/ and what each may include; "" is host/ itself, that is mphost.h.
+local MAY_INCLUDE = {
+  os = { "os" },
+  shm = { "shm", "os" },
+  codec = { "codec" },
+  bind = { "bind", "codec", "shm", "os" },
+  app = { "app", "bind", "codec", "shm", "os", "" },
+  [""] = {},
+}
+
+-- Source files without a spec of their name, and why.
+local NO_SPEC = {
+  ["host/app/main.c"] = "spec/app/cli_spec.lua runs it as users do",
+  ["host/app/options.c"] = "spec/app/cli_spec.lua runs it as users do",
+  ["host/app/prompt.c"] = "spec/app/cli_spec.lua runs it as users do",
+  ["host/app/state.c"] = "spec/app/mphost_spec.c and cli_spec.lua see all it does",
+}
+
+local TOP = {
+  "host", "lua", "scripts", "spec", "CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md",
+  "build", -- not tracked
+}
+local MAX_LINES = 600
+
+-- All files below dir whose name matches one of the patterns, with their paths from the top.
+local function find(dir, ...)
+  local found = {}
+  for name in lfs.dir(dir) do
+    local path = dir .. "/" .. name
+    if name ~= "." and name ~= ".." then
+      if lfs.attributes(path, "mode") == "directory" then
+        local below = find(path, ...)
+        table.move(below, 1, #below, #found + 1, found)
+      else
+        for _, pattern in ipairs { ... } do
+          if name:find(pattern) then found[#found + 1] = path end
+        end
+      end
+    end
+  end
+  table.sort(found)
+  return found
+end
+
+local function exists(path)
+  return lfs.attributes(path, "mode") ~= nil
+end
+
+local function contains(list, wanted)
+  for _, v in ipairs(list) do
+    if v == wanted then return true end
+  end
+  return false
+end
+
+local function is_empty(problems)
+  assert.equal("", table.concat(problems, "\n"))
+end
+
+-- host/shm/ring.c is in the room "shm", host/mphost.h in "".
+local function room_of(path)
+  return path:match("^host/(%w+)/") or ""
+end
+
+-- What needs a spec: every C file of the rooms, every Lua file of the library.
+local function sources()
+  local all = find("lua", "%.lua$")
+  for _, path in ipairs(find("host", "%.c$")) do all[#all + 1] = path end
+  return all
+end
+
+-- host/os/clock.c has spec/os/clock_spec.c or spec/host/os/clock_spec.c (or .lua); nil if neither.
+local function spec_of(path)
+  local whole = path:gsub("%.%w+$", "_spec")
+  for _, stem in ipairs { whole:gsub("^%w+/", "spec/", 1), "spec/" .. whole } do
+    for _, ending in ipairs { ".c", ".lua" } do
+      if exists(stem .. ending) then return stem .. ending end
+    end
+  end
+end
+
+describe("layout", function()
+  it("shows only the agreed names at the top", function()
+    local problems = {}
+    for name in lfs.dir(".") do
+      if not name:find("^%.") and not contains(TOP, name) then problems[#problems + 1] = name end
+    end
+    is_empty(problems)
+  end)
+
+  it("has rooms that include downward only", function()
+    local problems = {}
+    for _, path in ipairs(find("host", "%.[ch]$")) do
+      local allowed = MAY_INCLUDE[room_of(path)] or {}
+      for line in io.lines(path) do
+        local included = line:match('^%s*#%s*include%s*"([^"]+)"')
+        if included and included:find("..", 1, true) then
+          problems[#problems + 1] = ("%s: '..' in an include: %s"):format(path, included)
+        elseif included and not contains(allowed, included:match("^(%w+)/") or "") then
+          problems[#problems + 1] = ("%s may not include %s"):format(path, included)
+        end
+      end
+    end
+    is_empty(problems)
+  end)
+
+  it("keeps every include from host/ on", function()
+    local problems = {}
+    for _, path in ipairs(find("host", "%.[ch]$")) do
+      for line in io.lines(path) do
+        local included = line:match('^%s*#%s*include%s*"([^"]+)"')
+        if included and not exists("host/" .. included) then
+          problems[#problems + 1] = ("%s: no host/%s"):format(path, included)
+        end
+      end
+    end
+    is_empty(problems)
+  end)
+
+  it("lets the program use the public header only", function()
+    local problems = {}
+    for _, name in ipairs { "main", "options", "prompt" } do
+      for line in io.lines(("host/app/%s.c"):format(name)) do
+        local included = line:match('^%s*#%s*include%s*"([^"]+)"')
+        if included and not contains({ "mphost.h", "app/options.h", "app/prompt.h" }, included) then
+          problems[#problems + 1] = ("%s.c includes %s"):format(name, included)
+        end
+      end
+    end
+    is_empty(problems)
+  end)
+
+  it("has no file of more than 600 lines", function()
+    local problems = {}
+    for _, dir in ipairs { "host", "lua", "scripts", "spec" } do
+      for _, path in ipairs(find(dir, "%.[ch]$", "%.lua$", "%.sh$", "%.txt$", "%.cmake$")) do
+        local lines = 0
+        for _ in io.lines(path) do lines = lines + 1 end
+        if lines > MAX_LINES then problems[#problems + 1] = ("%s: %d lines"):format(path, lines) end
+      end
+    end
+    is_empty(problems)
+  end)
+
+  it("has a spec for every source file, under its mirror name", function()
+    local problems = {}
+    for _, path in ipairs(sources()) do
+      if not NO_SPEC[path] and not spec_of(path) then problems[#problems + 1] = path end
+    end
+    is_empty(problems)
+  end)
+
+  it("excuses no file that is gone or has its spec", function()
+    local problems = {}
+    for path in pairs(NO_SPEC) do
+      if not exists(path) or spec_of(path) then problems[#problems + 1] = path end
+    end
+    is_empty(problems)
+  end)
+
+  -- A public function is one stored in a table (M.f, Class:f) under a name without '_' in front.
+  it("has LuaCATS comments on every public Lua function", function()
+    local problems = {}
+    local function check(path, number, name, params, comment)
+      for param in params:gmatch("[%w_.]+") do
+        local documented = param:find("^_") or comment:find("---@param " .. param .. "%??%s")
+        if param == "..." then documented = comment:find("---@param ...", 1, true) end
+        if not documented then
+          problems[#problems + 1] = ("%s:%d: %s: no ---@param %s"):format(path, number, name, param)
+        end
+      end
+      if not comment:find("---%s*%S") then
+        problems[#problems + 1] = ("%s:%d: %s: no comment"):format(path, number, name)
+      elseif not comment:find("---@", 1, true) and not comment:find("---%s*%u") then
+        problems[#problems + 1] = ("%s:%d: %s: no ---@return"):format(path, number, name)
+      end
+    end
+    for _, path in ipairs(find("lua", "%.lua$")) do
+      local comment, number = "", 0
+      for line in io.lines(path) do
+        number = number + 1
+        local name, params = line:match("^function%s+([%w_.:]+)%s*%(([^)]*)%)")
+        if not name then name, params = line:match("^([%w_]+%.[%w_.]+)%s*=%s*function%s*%(([^)]*)%)") end
+        if name and name:find("[.:]%a[%w_]*$") then check(path, number, name, params, comment) end
+        comment = line:find("^%-%-%-") and comment .. line .. " \n" or ""
+      end
+    end
+    is_empty(problems)
+  end)
+end)
