@@ -21,8 +21,7 @@ local function merged(parts)
   return sum
 end
 
-local start = mp.clock()
-local parts = {}
+local start, parts = mp.clock(), {}
 for i, name in ipairs(files) do parts[i] = count(name) end
 merged(parts)
 local serial = mp.clock() - start
@@ -33,7 +32,9 @@ local parallel = mp.clock() - start
 
 local top = {}
 for word in pairs(sum.words) do top[#top + 1] = word end
-table.sort(top, function(a, b) return sum.words[a] > sum.words[b] or sum.words[a] == sum.words[b] and a < b end)
-for i = 1, 10 do print(("%8d  %s"):format(sum.words[top[i]], top[i])) end
+local words = sum.words
+table.sort(top, function(a, b) return words[a] > words[b] or words[a] == words[b] and a < b end)
+for i = 1, math.min(10, #top) do print(("%8d  %s"):format(sum.words[top[i]], top[i])) end
 print(("%d files, %d bytes"):format(#files, sum.bytes))
-print(("serial %.2f s, parallel %.2f s on %d workers, speed-up %.2f"):format(serial, parallel, pool.workers, serial / parallel))
+print(("serial %.2f s, parallel %.2f s on %d workers, speed-up %.2f"):format(
+  serial, parallel, pool.workers, serial / parallel))

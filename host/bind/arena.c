@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define FIRST ((size_t)1 << 10)
-#define MOST ((size_t)1 << 20) /* blocks double up to this, beyond it they are as large as they must be */
+#define MOST                                                                                       \
+  ((size_t)1 << 20) /* blocks double up to this, beyond it they are as large as they must be */
 
 static int more(codec_sink *sink, size_t need) {
   struct arena *arena = (struct arena *)((char *)sink - offsetof(struct arena, sink));

@@ -1,7 +1,8 @@
 /* Where a job's bytes are encoded: blocks that the job owns, filled one message after the other.
 
-   A run is the bytes of one chunk; it always lies in one piece. When a run outgrows its block it moves to a larger one.
-   Blocks belong to the job from their first instant (heap.h), so whoever writes may die: they go when the job goes. */
+   A run is the bytes of one chunk; it always lies in one piece. When a run outgrows its block it
+   moves to a larger one. Blocks belong to the job from their first instant (heap.h), so whoever
+   writes may die: they go when the job goes. */
 #ifndef BIND_ARENA_H
 #define BIND_ARENA_H
 
@@ -10,8 +11,8 @@
 struct arena {
   codec_sink sink;
   uint64_t job;
-  char *run;            /* where the current run begins */
-  size_t room;          /* of the current block */
+  char *run;             /* where the current run begins */
+  size_t room;           /* of the current block */
   struct parcel carried; /* objects whose handles are in the run; its bytes are not used */
 };
 
@@ -21,7 +22,8 @@ void arena_fini(struct arena *arena);
 /* Begins a run where the last one ended. */
 void arena_begin(struct arena *arena);
 
-/* Appends the value at index: 0, -EINVAL with a message pushed, -errno. On failure nothing is appended. */
+/* Appends the value at index: 0, -EINVAL with a message pushed, -errno. On failure nothing is
+ * appended. */
 int arena_encode(lua_State *L, struct arena *arena, int index);
 
 /* Appends a byte: 0 or -errno. */

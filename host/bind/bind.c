@@ -11,10 +11,8 @@ static const struct answer {
   int rc;
   const char *message, *name;
 } answers[] = {
-    {-ETIMEDOUT, "timed out", "timeout"},
-    {-EAGAIN, "it would have to wait", "timeout"},
-    {-EPIPE, "closed", "closed"},
-    {-ESRCH, "no such process", "gone"},
+    {-ETIMEDOUT, "timed out", "timeout"},   {-EAGAIN, "it would have to wait", "timeout"},
+    {-EPIPE, "closed", "closed"},           {-ESRCH, "no such process", "gone"},
     {-ECANCELED, "cancelled", "cancelled"},
 };
 
@@ -57,7 +55,8 @@ void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFu
 int luaopen_mphost_core(lua_State *L) {
   int rc = family_open();
   if (rc == -EPERM)
-    return luaL_error(L, "this process was forked by another means than mphost; its parent's shared memory is not for it");
+    return luaL_error(L, "this process was forked by another means than mphost; its parent's "
+                         "shared memory is not for it");
   if (rc < 0) return luaL_error(L, "cannot reserve shared memory: %s", strerror(-rc));
   lua_newtable(L);
   bind_handle(L);

@@ -1,9 +1,11 @@
-/* What the bindings share: the module's entry, the one funnel for errors, arguments, and handles to shared objects.
+/* What the bindings share: the module's entry, the one funnel for errors, arguments, and handles to
+   shared objects.
 
-   A handle is a userdata: born closed (object 0), then given its metatable, then its hold, which marks it open. Lua sees one
-   handle per object and state: the registry keeps them in a weak table by the object's offset. Closing and collecting are the same
-   and may happen twice. In a forked child a handle finds its own copy of the hold it inherited when it first gives it up.
-   `slot` says whose hold it is. */
+   A handle is a userdata: born closed (object 0), then given its metatable, then its hold, which
+   marks it open. Lua sees one handle per object and state: the registry keeps them in a weak table
+   by the object's offset. Closing and collecting are the same and may happen twice. In a forked
+   child a handle finds its own copy of the hold it inherited when it first gives it up. `slot` says
+   whose hold it is. */
 #ifndef BIND_BIND_H
 #define BIND_BIND_H
 
@@ -25,7 +27,8 @@ void bind_value(lua_State *L);
 void bind_pool(lua_State *L);
 void bind_worker(lua_State *L);
 
-/* The world's answer to a call: pushes nil, message, name, or raises what is nobody's answer (no memory ...). */
+/* The world's answer to a call: pushes nil, message, name, or raises what is nobody's answer (no
+ * memory ...). */
 int bind_fail(lua_State *L, int rc);
 
 /* Raises the message on top of the stack with the caller's line in front. */
@@ -65,12 +68,14 @@ struct parcel {
   size_t carried, room;
 };
 
-/* A parcel that is empty: the state's own, or (where that is in use further up) a fresh one pushed on the stack. */
+/* A parcel that is empty: the state's own, or (where that is in use further up) a fresh one pushed
+ * on the stack. */
 struct parcel *parcel_open(lua_State *L);
 void parcel_close(struct parcel *parcel);
 /* Encodes the value at index into it: its size. Raises with the culprit's path. */
 size_t parcel_encode(lua_State *L, struct parcel *parcel, int index);
-/* A block of this process's ledger with the parcel's bytes and holds on what it carries: its offset, or 0: no memory. */
+/* A block of this process's ledger with the parcel's bytes and holds on what it carries: its
+ * offset, or 0: no memory. */
 uint64_t parcel_block(const struct parcel *parcel, size_t size);
 /* Gives a block holds on the objects: 0 or -ENOMEM. */
 int parcel_holds(const struct parcel *parcel, uint64_t block);

@@ -7,7 +7,8 @@
 #include "shm/family.h"
 #include "shm/object.h"
 
-static const char known; /* its address: the registry's table of handles, weak, by the object's offset */
+static const char
+    known; /* its address: the registry's table of handles, weak, by the object's offset */
 static const char shared; /* its address: the mark in the metatables of handles */
 
 static const struct {
@@ -150,7 +151,8 @@ struct parcel *parcel_open(lua_State *L) {
     own_in_use = 1;
   }
   parcel->carried = 0;
-  parcel->sink = (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more_bytes};
+  parcel->sink =
+      (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more_bytes};
   return parcel;
 }
 

@@ -1,4 +1,5 @@
-/* core.pool and core.job: the parent's side of a pool. Which job when, what becomes of lost items, is lua/mphost/pool.lua's. */
+/* core.pool and core.job: the parent's side of a pool. Which job when, what becomes of lost items,
+ * is lua/mphost/pool.lua's. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,14 +57,17 @@ static int pool_m_stop(lua_State *L) {
 
 /* ---- making a job ---- */
 
-/* How many items the next chunk gets: a fixed number, or a quarter of each worker's share of what is left. */
-static lua_Integer chunk_size(lua_Integer left, lua_Integer fixed, lua_Integer workers, lua_Integer least) {
+/* How many items the next chunk gets: a fixed number, or a quarter of each worker's share of what
+ * is left. */
+static lua_Integer chunk_size(lua_Integer left, lua_Integer fixed, lua_Integer workers,
+                              lua_Integer least) {
   lua_Integer size = fixed > 0 ? fixed : left / (4 * workers);
   if (size < least) size = least;
   return size < left ? size : left;
 }
 
-static uint32_t count_chunks(lua_Integer items, lua_Integer fixed, lua_Integer workers, lua_Integer least) {
+static uint32_t count_chunks(lua_Integer items, lua_Integer fixed, lua_Integer workers,
+                             lua_Integer least) {
   uint32_t n = 0;
   for (lua_Integer left = items; left > 0; n++) left -= chunk_size(left, fixed, workers, least);
   return n;
@@ -113,8 +117,9 @@ static int encode_chunk(lua_State *L, struct arena *arena, struct chunk *chunk, 
   return arena_hold(arena);
 }
 
-/* job(f, items, first, last, chunk, workers, collect): items[first..last] cut into chunks and encoded, f encoded once. chunk 0:
-   sizes by themselves. An error names the item and has no position: the caller adds its own. */
+/* job(f, items, first, last, chunk, workers, collect): items[first..last] cut into chunks and
+   encoded, f encoded once. chunk 0: sizes by themselves. An error names the item and has no
+   position: the caller adds its own. */
 static int job_create(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TTABLE);
@@ -150,10 +155,12 @@ static int job_create(lua_State *L) {
 #define RESULTS 2
 #define ERRORS 3
 
-/* Decodes what is done of a chunk: results into the table at 2 by index, failures appended to the list at 3. */
+/* Decodes what is done of a chunk: results into the table at 2 by index, failures appended to the
+ * list at 3. */
 static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_errors) {
   codec_handles handles = bind_handles(NULL);
-  uint64_t done = atomic_load_explicit(&chunk->done_items, memory_order_acquire); /* outputs were written before */
+  uint64_t done = atomic_load_explicit(&chunk->done_items,
+                                       memory_order_acquire); /* outputs were written before */
   const char *at = region_at(chunk->output);
   size_t left = atomic_load(&chunk->output_size);
   for (uint64_t i = 0; i < done; i++) {
@@ -170,7 +177,8 @@ static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_error
   }
 }
 
-/* The job was stopped: whatever failed so far, also in chunks that are not done (their outcomes stay where they are). */
+/* The job was stopped: whatever failed so far, also in chunks that are not done (their outcomes
+ * stay where they are). */
 static void decode_errors(lua_State *L, const struct work *work) {
   struct job *job = job_of(work);
   for (uint32_t i = work->next; i < job->chunks; i++)
@@ -189,7 +197,8 @@ static int read_slots(lua_State *L, int arg, int *slots, int most) {
 }
 
 /* collect(results, errors, slots [, timeout]): takes in chunks, in order, as they are done.
-   "done"; "stopped": an item failed (errors has it); "dead": one of the workers is; nil, message, "timeout". */
+   "done"; "stopped": an item failed (errors has it); "dead": one of the workers is; nil, message,
+   "timeout". */
 static int job_m_collect(lua_State *L) {
   struct work *work = check_work(L, 1);
   struct job *job = job_of(work);
@@ -210,8 +219,9 @@ static int job_m_collect(lua_State *L) {
   return lua_pushliteral(L, "done"), 1;
 }
 
-/* bury(slot): the worker of this slot is dead (and not reaped yet). nil: it had no chunk of this job; else the index of the first item
-   that it had not finished, of the last of that chunk, and whether it had that first one in its hand. */
+/* bury(slot): the worker of this slot is dead (and not reaped yet). nil: it had no chunk of this
+   job; else the index of the first item that it had not finished, of the last of that chunk, and
+   whether it had that first one in its hand. */
 static int job_m_bury(lua_State *L) {
   struct work *work = check_work(L, 1);
   int slot = (int)luaL_checkinteger(L, 2);
@@ -238,7 +248,8 @@ static int job_m_free(lua_State *L) {
   int slots[FAMILY_MOST], n = read_slots(L, 3, slots, (int)FAMILY_MOST), busy = 0;
   if (work->block) {
     pool_withdraw(heap_payload(pool->object), work->block);
-    for (int i = 0; i < n; i++) busy |= atomic_load(&family_slot(slots[i])->status.job) == work->block;
+    for (int i = 0; i < n; i++)
+      busy |= atomic_load(&family_slot(slots[i])->status.job) == work->block;
     if (!busy) object_drop(work->block);
     if (!busy) work->block = 0;
   }
@@ -253,9 +264,13 @@ static int job_gc(lua_State *L) {
 }
 
 void bind_pool(lua_State *L) {
-  static const luaL_Reg pool_methods[] = {{"post", pool_m_post}, {"stop", pool_m_stop}, {"close", handle_close}, {NULL, NULL}};
-  static const luaL_Reg job_methods[] = {
-      {"collect", job_m_collect}, {"bury", job_m_bury}, {"stop", job_m_stop}, {"free", job_m_free}, {NULL, NULL}};
+  static const luaL_Reg pool_methods[] = {
+      {"post", pool_m_post}, {"stop", pool_m_stop}, {"close", handle_close}, {NULL, NULL}};
+  static const luaL_Reg job_methods[] = {{"collect", job_m_collect},
+                                         {"bury", job_m_bury},
+                                         {"stop", job_m_stop},
+                                         {"free", job_m_free},
+                                         {NULL, NULL}};
   static const luaL_Reg functions[] = {{"pool", pool_create}, {"job", job_create}, {NULL, NULL}};
   bind_class(L, BIND_POOL, pool_methods, handle_close);
   bind_class(L, CLASS, job_methods, job_gc);

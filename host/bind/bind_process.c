@@ -1,4 +1,5 @@
-/* core.fork: processes as Lua sees them. Policy (names, daemons, errors) is lua/mphost/process.lua's. */
+/* core.fork: processes as Lua sees them. Policy (names, daemons, errors) is
+ * lua/mphost/process.lua's. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ struct process {
 
 static struct process *check(lua_State *L) {
   struct process *process = luaL_checkudata(L, 1, CLASS);
-  if (process->owner != family_index()) luaL_error(L, "a process can only be used by the one that started it");
+  if (process->owner != family_index())
+    luaL_error(L, "a process can only be used by the one that started it");
   return process;
 }
 
@@ -57,15 +59,18 @@ static void leave(int code) {
   _exit(code);
 }
 
-/* The child: runs the body on a stack of its own and never comes back. The body answers with its exit code. */
+/* The child: runs the body on a stack of its own and never comes back. The body answers with its
+ * exit code. */
 static void run_child(lua_State *L, int slot) {
   if (family_enter(slot) < 0) _exit(127);
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, own, 1);
   int code = 1;
-  if (lua_pcall(own, 0, 1, 0) == LUA_OK) code = (int)lua_tointeger(own, -1);
-  else fprintf(stderr, "mphost: %s\n", luaL_tolstring(own, -1, NULL));
+  if (lua_pcall(own, 0, 1, 0) == LUA_OK)
+    code = (int)lua_tointeger(own, -1);
+  else
+    fprintf(stderr, "mphost: %s\n", luaL_tolstring(own, -1, NULL));
   leave(code & 0xff);
 }
 
@@ -73,7 +78,8 @@ static void run_child(lua_State *L, int slot) {
 static int process_fork(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
-  *process = (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
+  *process =
+      (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
   luaL_setmetatable(L, CLASS);
   int slot = family_claim();
   if (slot == -EAGAIN) return luaL_error(L, "too many processes in this family");
@@ -97,12 +103,15 @@ static int process_m_wait(lua_State *L) {
   return 1;
 }
 
-/* status(): nil while it runs; the exit code or -signal, whether it dumped core; "unknown" when somebody else reaped it. */
+/* status(): nil while it runs; the exit code or -signal, whether it dumped core; "unknown" when
+ * somebody else reaped it. */
 static int process_m_status(lua_State *L) {
   struct process *process = check(L);
   if (!wait_for(process, 0)) return 0;
-  if (process->proc.status == PROC_UNKNOWN) lua_pushliteral(L, "unknown");
-  else lua_pushinteger(L, process->proc.status);
+  if (process->proc.status == PROC_UNKNOWN)
+    lua_pushliteral(L, "unknown");
+  else
+    lua_pushinteger(L, process->proc.status);
   lua_pushboolean(L, process->proc.core);
   return 2;
 }
@@ -139,7 +148,8 @@ static int process_m_slot(lua_State *L) {
 
 static int process_m_sentinel(lua_State *L) {
   struct process *process = check(L);
-  if (process->proc.pidfd < 0) return luaL_error(L, "no descriptor: this kernel has no pidfd, or it is closed");
+  if (process->proc.pidfd < 0)
+    return luaL_error(L, "no descriptor: this kernel has no pidfd, or it is closed");
   lua_pushinteger(L, process->proc.pidfd);
   return 1;
 }
@@ -184,7 +194,8 @@ static int process_leave(lua_State *L) {
   return 0;
 }
 
-/* doze(list, timeout): sleeps until something may have happened to one of the processes or queues in it, a slice at most. */
+/* doze(list, timeout): sleeps until something may have happened to one of the processes or queues
+ * in it, a slice at most. */
 static int process_doze(lua_State *L) {
   _Atomic uint32_t *words[FUTEX_MANY];
   uint32_t expected[FUTEX_MANY];
@@ -206,16 +217,20 @@ static int process_doze(lua_State *L) {
       if (expected[n++] && robust_is_free(life)) return 0;
     }
   }
-  if (n) futex_wait_many(words, expected, n, deadline);
-  else clock_sleep_until(deadline);
+  if (n)
+    futex_wait_many(words, expected, n, deadline);
+  else
+    clock_sleep_until(deadline);
   return 0;
 }
 
 void bind_process(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", process_m_wait},     {"status", process_m_status},     {"signal", process_m_signal},
-      {"pid", process_m_pid},       {"sentinel", process_m_sentinel}, {"take", process_m_take},
-      {"slot", process_m_slot},     {"is_gone", process_m_is_gone},   {"close", process_close},         {NULL, NULL},
+      {"wait", process_m_wait},         {"status", process_m_status},
+      {"signal", process_m_signal},     {"pid", process_m_pid},
+      {"sentinel", process_m_sentinel}, {"take", process_m_take},
+      {"slot", process_m_slot},         {"is_gone", process_m_is_gone},
+      {"close", process_close},         {NULL, NULL},
   };
   static const luaL_Reg functions[] = {
       {"fork", process_fork}, {"leave", process_leave}, {"doze", process_doze}, {NULL, NULL}};

@@ -101,7 +101,8 @@ static int queue_m_try_get(lua_State *L) {
   return rc < 0 ? fail(L, rc, 0, "empty") : 1;
 }
 
-/* put_many(list [, timeout]): how many went in; when not all did, also the message and name of why. */
+/* put_many(list [, timeout]): how many went in; when not all did, also the message and name of why.
+ */
 static int queue_m_put_many(lua_State *L) {
   uint64_t queue = check(L);
   luaL_checktype(L, 2, LUA_TTABLE);
@@ -111,7 +112,8 @@ static int queue_m_put_many(lua_State *L) {
   lua_settop(L, 3);
   while (i < n && rc == 0) {
     lua_settop(L, 3);
-    if (lua_geti(L, 2, i + 1) == LUA_TNIL) return luaL_argerror(L, 2, "a list without holes expected");
+    if (lua_geti(L, 2, i + 1) == LUA_TNIL)
+      return luaL_argerror(L, 2, "a list without holes expected");
     rc = put_value(L, queue, 4, deadline);
     if (rc == 0) i++;
   }
@@ -194,7 +196,8 @@ static int queue_m_iter(lua_State *L) {
 
 static int queue_m_tostring(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, BIND_QUEUE);
-  if (handle->object == 0) lua_pushliteral(L, "Queue (closed handle)");
+  if (handle->object == 0)
+    lua_pushliteral(L, "Queue (closed handle)");
   else
     lua_pushfstring(L, "Queue #%I (%I messages)", (lua_Integer)handle->object,
                     (lua_Integer)queue_length(handle->object));
@@ -210,11 +213,20 @@ static int queue_m_ready(lua_State *L) {
 
 void bind_queue(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"put", queue_m_put},           {"try_put", queue_m_try_put},     {"get", queue_m_get},
-      {"try_get", queue_m_try_get},   {"put_many", queue_m_put_many},   {"get_many", queue_m_get_many},
-      {"close", queue_m_close},       {"empty", queue_m_empty},         {"full", queue_m_full},
-      {"task_done", queue_m_task_done}, {"wait_done", queue_m_wait_done}, {"iter", queue_m_iter},
-      {"_ready", queue_m_ready},      {NULL, NULL},
+      {"put", queue_m_put},
+      {"try_put", queue_m_try_put},
+      {"get", queue_m_get},
+      {"try_get", queue_m_try_get},
+      {"put_many", queue_m_put_many},
+      {"get_many", queue_m_get_many},
+      {"close", queue_m_close},
+      {"empty", queue_m_empty},
+      {"full", queue_m_full},
+      {"task_done", queue_m_task_done},
+      {"wait_done", queue_m_wait_done},
+      {"iter", queue_m_iter},
+      {"_ready", queue_m_ready},
+      {NULL, NULL},
   };
   bind_class(L, BIND_QUEUE, methods, handle_close);
   luaL_getmetatable(L, BIND_QUEUE);

@@ -6,6 +6,7 @@
 #include "bind/bind.h"
 #include "os/clock.h"
 #include "os/cpu.h"
+#include "shm/family.h"
 #include "shm/heap.h"
 
 static int system_clock(lua_State *L) {
@@ -31,7 +32,9 @@ static int system_pid(lua_State *L) {
   return 1;
 }
 
+/* Bytes in use by the living. */
 static int system_shm_used(lua_State *L) {
+  family_scan();
   lua_pushinteger(L, (lua_Integer)heap_used());
   return 1;
 }

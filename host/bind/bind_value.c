@@ -13,9 +13,9 @@ static const struct type {
   char letter;
   int is_float, bytes, is_signed;
 } types[] = {
-    {'b', 0, 1, 1}, {'B', 0, 1, 0}, {'h', 0, 2, 1}, {'H', 0, 2, 0}, {'i', 0, 4, 1}, {'I', 0, 4, 0},
-    {'l', 0, 8, 1}, {'L', 0, 8, 0}, {'j', 0, 8, 1}, {'J', 0, 8, 0}, {'T', 0, 8, 0}, {'f', 1, 4, 1},
-    {'d', 1, 8, 1}, {'n', 1, 8, 1}, {'?', 0, 0, 0},
+    {'b', 0, 1, 1}, {'B', 0, 1, 0}, {'h', 0, 2, 1}, {'H', 0, 2, 0}, {'i', 0, 4, 1},
+    {'I', 0, 4, 0}, {'l', 0, 8, 1}, {'L', 0, 8, 0}, {'j', 0, 8, 1}, {'J', 0, 8, 0},
+    {'T', 0, 8, 0}, {'f', 1, 4, 1}, {'d', 1, 8, 1}, {'n', 1, 8, 1}, {'?', 0, 0, 0},
 };
 
 static const struct type *type_of(uint32_t letter) {
@@ -36,7 +36,8 @@ static double bits_float(uint64_t bits) {
   return x;
 }
 
-/* Whether an integer is one of the type's. Unsigned 64-bit types take all Lua integers, as their bits. */
+/* Whether an integer is one of the type's. Unsigned 64-bit types take all Lua integers, as their
+ * bits. */
 static int in_range(const struct type *type, int64_t x) {
   if (type->bytes == 8) return 1;
   int bits = 8 * type->bytes;
@@ -62,9 +63,12 @@ static uint64_t check_bits(lua_State *L, int arg, const struct type *type) {
 }
 
 static int push_bits(lua_State *L, const struct type *type, uint64_t bits) {
-  if (type->letter == '?') lua_pushboolean(L, bits != 0);
-  else if (type->is_float) lua_pushnumber(L, bits_float(bits));
-  else lua_pushinteger(L, (lua_Integer)bits);
+  if (type->letter == '?')
+    lua_pushboolean(L, bits != 0);
+  else if (type->is_float)
+    lua_pushnumber(L, bits_float(bits));
+  else
+    lua_pushinteger(L, (lua_Integer)bits);
   return 1;
 }
 
@@ -76,7 +80,9 @@ static int value_create(lua_State *L) {
   const char *letter = luaL_checkstring(L, 1);
   const struct type *type = letter[0] && !letter[1] ? type_of((uint32_t)letter[0]) : NULL;
   if (!type)
-    return luaL_argerror(L, 1, lua_pushfstring(L, "unknown type '%s' (one of b B h H i I l L j J T f d n ?)", letter));
+    return luaL_argerror(
+        L, 1,
+        lua_pushfstring(L, "unknown type '%s' (one of b B h H i I l L j J T f d n ?)", letter));
   uint64_t bits = lua_isnoneornil(L, 2) ? 0 : check_bits(L, 2, type);
   struct handle *handle = handle_new(L, BIND_VALUE);
   uint64_t hold, cell = cell_new(type->letter, bits, family_ledger(), &hold);
@@ -87,14 +93,14 @@ static int value_create(lua_State *L) {
 
 /* ---- steps (shm/cell.h): x is the operand's bits, of the cell's type ---- */
 
-#define INTEGER_STEP(name, overflows)                                                     \
-  static int step_##name(uint32_t letter, uint64_t before, uint64_t x, uint64_t *after) { \
-    const struct type *type = type_of(letter);                                            \
-    int64_t result;                                                                       \
-    if (type->is_float) return *after = round_float(type, FLOAT_##name), 0;               \
-    if (overflows((int64_t)before, (int64_t)x, &result) && type->bytes < 8) return -ERANGE; \
-    *after = (uint64_t)result;                                                            \
-    return in_range(type, result) ? 0 : -ERANGE;                                          \
+#define INTEGER_STEP(name, overflows)                                                              \
+  static int step_##name(uint32_t letter, uint64_t before, uint64_t x, uint64_t *after) {          \
+    const struct type *type = type_of(letter);                                                     \
+    int64_t result;                                                                                \
+    if (type->is_float) return *after = round_float(type, FLOAT_##name), 0;                        \
+    if (overflows((int64_t)before, (int64_t)x, &result) && type->bytes < 8) return -ERANGE;        \
+    *after = (uint64_t)result;                                                                     \
+    return in_range(type, result) ? 0 : -ERANGE;                                                   \
   }
 #define FLOAT_add bits_float(before) + bits_float(x)
 #define FLOAT_sub bits_float(before) - bits_float(x)
@@ -147,13 +153,27 @@ static int apply(lua_State *L, cell_step *step, int only_integers) {
   return push_bits(L, type, before);
 }
 
-static int value_m_add(lua_State *L) { return apply(L, step_add, 0); }
-static int value_m_sub(lua_State *L) { return apply(L, step_sub, 0); }
-static int value_m_max(lua_State *L) { return apply(L, step_max, 0); }
-static int value_m_min(lua_State *L) { return apply(L, step_min, 0); }
-static int value_m_band(lua_State *L) { return apply(L, step_and, 1); }
-static int value_m_bor(lua_State *L) { return apply(L, step_or, 1); }
-static int value_m_bxor(lua_State *L) { return apply(L, step_xor, 1); }
+static int value_m_add(lua_State *L) {
+  return apply(L, step_add, 0);
+}
+static int value_m_sub(lua_State *L) {
+  return apply(L, step_sub, 0);
+}
+static int value_m_max(lua_State *L) {
+  return apply(L, step_max, 0);
+}
+static int value_m_min(lua_State *L) {
+  return apply(L, step_min, 0);
+}
+static int value_m_band(lua_State *L) {
+  return apply(L, step_and, 1);
+}
+static int value_m_bor(lua_State *L) {
+  return apply(L, step_or, 1);
+}
+static int value_m_bxor(lua_State *L) {
+  return apply(L, step_xor, 1);
+}
 
 static int value_m_swap(lua_State *L) {
   struct cell *cell = check(L);
@@ -168,7 +188,8 @@ static int value_m_cas(lua_State *L) {
   return 1;
 }
 
-/* update(f): value = f(value) as one step: f runs again when another process came between. Returns the new value. */
+/* update(f): value = f(value) as one step: f runs again when another process came between. Returns
+ * the new value. */
 static int value_m_update(lua_State *L) {
   struct cell *cell = check(L);
   const struct type *type = type_of(cell->type);
@@ -202,7 +223,8 @@ static int value_m_notify(lua_State *L) {
 
 /* ---- v.value ---- */
 
-/* Upvalues: the methods, and the string "value"; strings this short are interned, so their addresses decide. */
+/* Upvalues: the methods, and the string "value"; strings this short are interned, so their
+ * addresses decide. */
 static int value_index(lua_State *L) {
   if (lua_rawequal(L, 2, lua_upvalueindex(2))) {
     struct cell *cell = check(L);
@@ -216,7 +238,8 @@ static int value_index(lua_State *L) {
 static int value_newindex(lua_State *L) {
   struct cell *cell = check(L);
   if (!lua_rawequal(L, 2, lua_upvalueindex(1)))
-    return luaL_error(L, "a Value has no field '%s'; its number is .value", luaL_tolstring(L, 2, NULL));
+    return luaL_error(L, "a Value has no field '%s'; its number is .value",
+                      luaL_tolstring(L, 2, NULL));
   cell_store(cell, check_bits(L, 3, type_of(cell->type)));
   return 0;
 }
@@ -235,9 +258,12 @@ static int value_tostring(lua_State *L) {
 
 void bind_value(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"add", value_m_add},   {"sub", value_m_sub},       {"max", value_m_max},   {"min", value_m_min},
-      {"band", value_m_band}, {"bor", value_m_bor},       {"bxor", value_m_bxor}, {"swap", value_m_swap},
-      {"cas", value_m_cas},   {"update", value_m_update}, {"wait", value_m_wait}, {"notify", value_m_notify},
+      {"add", value_m_add},   {"sub", value_m_sub},
+      {"max", value_m_max},   {"min", value_m_min},
+      {"band", value_m_band}, {"bor", value_m_bor},
+      {"bxor", value_m_bxor}, {"swap", value_m_swap},
+      {"cas", value_m_cas},   {"update", value_m_update},
+      {"wait", value_m_wait}, {"notify", value_m_notify},
       {NULL, NULL},
   };
   bind_class(L, BIND_VALUE, methods, handle_close);

@@ -1,4 +1,5 @@
-/* core.work: a worker's loop. One item: decode in place, call, encode into the job's own memory; no system call on the way. */
+/* core.work: a worker's loop. One item: decode in place, call, encode into the job's own memory; no
+ * system call on the way. */
 #include <errno.h>
 
 #include "bind/arena.h"
@@ -8,7 +9,12 @@
 #include "shm/family.h"
 #include "shm/job.h"
 
-enum { HANDLER = 2, FUNCTION, REASON, ITEM }; /* the loop's stack; FUNCTION nil: it could not be had, for this REASON */
+enum {
+  HANDLER = 2,
+  FUNCTION,
+  REASON,
+  ITEM
+}; /* the loop's stack; FUNCTION nil: it could not be had, for this REASON */
 
 /* Pushes the job's function, or nil and why not. */
 static void load_function(lua_State *L, const struct job *job) {
@@ -34,8 +40,10 @@ static int run_item(lua_State *L, const char **input, size_t *left) {
   *input += used;
   *left -= used;
   if (rc == 0 && !lua_isnil(L, FUNCTION)) return lua_pcall(L, 1, 1, HANDLER) != LUA_OK;
-  if (rc == 0) lua_pushvalue(L, REASON);
-  else if (rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
+  if (rc == 0)
+    lua_pushvalue(L, REASON);
+  else if (rc != -EBADMSG)
+    lua_pushliteral(L, "not enough memory");
   lua_createtable(L, 0, 1);
   lua_insert(L, -2);
   lua_setfield(L, -2, "message");
@@ -60,7 +68,8 @@ static void run_chunk(lua_State *L, struct job *job, struct chunk *chunk, struct
     atomic_store_explicit(&me->item, chunk->first + i, memory_order_relaxed);
     int failed = run_item(L, &input, &left);
     failed = outcome_encode(L, arena, failed);
-    if (failed < 0 || arena_hold(arena) < 0) luaL_error(L, "not enough shared memory for the results");
+    if (failed < 0 || arena_hold(arena) < 0)
+      luaL_error(L, "not enough shared memory for the results");
     publish(chunk, arena, i + 1);
     atomic_store_explicit(failed ? &me->failed : &me->done, *(failed ? &me->failed : &me->done) + 1,
                           memory_order_relaxed);

@@ -1,5 +1,5 @@
-/* What came of one item, as bytes: a message of the codec's with the result, or the byte FAILED and a message with a record
-   {message =, traceback =, value =} of the failure. */
+/* What came of one item, as bytes: a message of the codec's with the result, or the byte FAILED and
+   a message with a record {message =, traceback =, value =} of the failure. */
 #ifndef BIND_OUTCOME_H
 #define BIND_OUTCOME_H
 
@@ -8,11 +8,13 @@
 /* A message handler for lua_pcall: the error becomes a record. */
 int outcome_handler(lua_State *L);
 
-/* Appends the value on top of the stack as the result (failed 0) or the record of a failure, and pops it. A result or a value in a
-   record that cannot be sent becomes a failure that says so. 0, or -errno: no memory. Returns 1 when it was written as a failure. */
+/* Appends the value on top of the stack as the result (failed 0) or the record of a failure, and
+   pops it. A result or a value in a record that cannot be sent becomes a failure that says so. 0,
+   or -errno: no memory. Returns 1 when it was written as a failure. */
 int outcome_encode(lua_State *L, struct arena *arena, int failed);
 
-/* Reads one and pushes the result or the record: 0 a result, 1 a failure. Raises when the bytes are none. */
+/* Reads one and pushes the result or the record: 0 a result, 1 a failure. Raises when the bytes are
+ * none. */
 int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles);
 
 #endif

@@ -1,7 +1,8 @@
 /* Monotonic time in nanoseconds, and the one place where a timeout becomes a deadline.
 
-   A deadline is an absolute CLOCK_MONOTONIC time. Timeouts are turned into deadlines once, at the edge
-   of the API, and stay so: a call that is woken ten times still ends when it was asked to end. */
+   A deadline is an absolute CLOCK_MONOTONIC time. Timeouts are turned into deadlines once, at the
+   edge of the API, and stay so: a call that is woken ten times still ends when it was asked to end.
+ */
 #ifndef OS_CLOCK_H
 #define OS_CLOCK_H
 

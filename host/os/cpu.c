@@ -10,7 +10,8 @@
 static int affinity(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  for (int cpus = 2 * CPU_SETSIZE; cpus <= 1 << 16; cpus *= 2) { /* more CPUs than cpu_set_t holds */
+  for (int cpus = 2 * CPU_SETSIZE; cpus <= 1 << 16;
+       cpus *= 2) { /* more CPUs than cpu_set_t holds */
     cpu_set_t *big = CPU_ALLOC(cpus);
     if (!big) return 1;
     int rc = sched_getaffinity(0, CPU_ALLOC_SIZE(cpus), big);
@@ -77,7 +78,8 @@ static int cgroup_quota(void) {
     if (!group) continue;
     *group++ = 0;
     int cpus = INT_MAX;
-    if (controllers[1] == 0) cpus = least_upward(group, quota_v2);
+    if (controllers[1] == 0)
+      cpus = least_upward(group, quota_v2);
     else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
       cpus = least_upward(group, quota_v1);
     if (cpus < least) least = cpus;

@@ -32,8 +32,8 @@ int futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline) {
   struct timespec t = timespec_of(deadline);
   struct timespec *until = deadline == CLOCK_NEVER ? NULL : &t;
   /* WAIT_BITSET takes an absolute time, plain WAIT a relative one. */
-  long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, until, NULL,
-                    FUTEX_BITSET_MATCH_ANY);
+  long rc =
+      syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
   return rc < 0 ? -errno : 0;
 }
 
@@ -56,8 +56,8 @@ int futex_wait_many(_Atomic uint32_t *const *words, const uint32_t *expected, in
     list[i].flags = WAITER_32;
   }
   struct timespec t = timespec_of(deadline);
-  long rc = syscall(SYS_futex_waitv, list, n, 0, deadline == CLOCK_NEVER ? NULL : &t,
-                    CLOCK_MONOTONIC);
+  long rc =
+      syscall(SYS_futex_waitv, list, n, 0, deadline == CLOCK_NEVER ? NULL : &t, CLOCK_MONOTONIC);
   if (rc >= 0) return 0;
   if (errno != ENOSYS && errno != EPERM) return -errno;
   missing = 1;
@@ -71,7 +71,8 @@ int futex_wake(_Atomic uint32_t *word, int n) {
 
 int futex_spins(void) {
   /* A sleep and a wake across CPUs cost about as much as 1500 pauses: spinning that long first
-     never costs more than twice the best choice. On one CPU it only keeps the other side from running. */
+     never costs more than twice the best choice. On one CPU it only keeps the other side from
+     running. */
   static int spins = -1;
   if (spins < 0) spins = cpu_usable() > 1 ? 1500 : 0;
   return spins;

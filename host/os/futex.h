@@ -1,9 +1,9 @@
 /* Sleeping on 32-bit words in shared memory, and waking the sleepers.
 
    The words lie in memory that other processes map too, so no call is ever FUTEX_PRIVATE.
-   Rule of the house: nobody sleeps longer than CLOCK_SLICE at a time. A waker that is killed between
-   its store and its wake would otherwise leave a sleeper behind for ever; with slices the sleeper
-   looks again after 50 ms at the latest. Callers loop: check, sleep a slice, check. */
+   Rule of the house: nobody sleeps longer than CLOCK_SLICE at a time. A waker that is killed
+   between its store and its wake would otherwise leave a sleeper behind for ever; with slices the
+   sleeper looks again after 50 ms at the latest. Callers loop: check, sleep a slice, check. */
 #ifndef OS_FUTEX_H
 #define OS_FUTEX_H
 
@@ -13,7 +13,8 @@
 #define FUTEX_MANY 128 /* words that futex_wait_many can watch */
 
 /* Sleeps while *word == expected, until the deadline (absolute, ns).
-   0 woken (perhaps for nothing), -EAGAIN the word differs, -ETIMEDOUT, -EINTR a signal handler ran. */
+   0 woken (perhaps for nothing), -EAGAIN the word differs, -ETIMEDOUT, -EINTR a signal handler ran.
+ */
 int futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
 
 /* The same over n <= FUTEX_MANY words: returns as soon as one of them differs or is woken.

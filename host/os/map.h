@@ -1,13 +1,15 @@
 /* One reservation of shared memory that has no name anywhere: an unnamed file in memory (memfd).
 
    Address space is reserved large and costs nothing; pages come when they are committed. Committing
-   before use turns "no memory" into an error at the allocation instead of a SIGBUS at the first touch. */
+   before use turns "no memory" into an error at the allocation instead of a SIGBUS at the first
+   touch. */
 #ifndef OS_MAP_H
 #define OS_MAP_H
 
 #include <stddef.h>
 
-#define MAP_PAGE 4096 /* granularity of commit and discard; larger hardware pages are multiples of it */
+#define MAP_PAGE                                                                                   \
+  4096 /* granularity of commit and discard; larger hardware pages are multiples of it */
 
 typedef struct map {
   char *base;
@@ -22,10 +24,12 @@ int map_reserve(map *m, size_t size, size_t least);
 /* Gives the memory back; the descriptor is closed. */
 void map_release(map *m);
 
-/* Makes [offset, offset + size) real memory: 0, -ENOMEM or -ENOSPC. Contents are kept, new pages zero. */
+/* Makes [offset, offset + size) real memory: 0, -ENOMEM or -ENOSPC. Contents are kept, new pages
+ * zero. */
 int map_commit(const map *m, size_t offset, size_t size);
 
-/* Gives the whole pages inside [offset, offset + size) back to the system; they read as zero then. */
+/* Gives the whole pages inside [offset, offset + size) back to the system; they read as zero then.
+ */
 int map_discard(const map *m, size_t offset, size_t size);
 
 #endif

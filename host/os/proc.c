@@ -22,8 +22,8 @@
 #define SYS_pidfd_send_signal 424
 #endif
 
-/* Runs in the child first. The parent may have died before prctl took effect: then the number of our
-   parent is another one already. */
+/* Runs in the child first. The parent may have died before prctl took effect: then the number of
+   our parent is another one already. */
 static void begin_child(pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);

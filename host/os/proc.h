@@ -1,9 +1,9 @@
 /* Processes: fork, and the life of a child seen from its parent.
 
-   A child is held by a pidfd as well as by its number: a signal never reaches a stranger that got the
-   number later. Where the kernel or a tool has no pidfd (valgrind 3.19) the number alone serves.
-   No signal handler is installed, no SIGCHLD is needed, and it does not matter if somebody else (a host
-   program) has reaped the child: then the end is known and the status is not. */
+   A child is held by a pidfd as well as by its number: a signal never reaches a stranger that got
+   the number later. Where the kernel or a tool has no pidfd (valgrind 3.19) the number alone
+   serves. No signal handler is installed, no SIGCHLD is needed, and it does not matter if somebody
+   else (a host program) has reaped the child: then the end is known and the status is not. */
 #ifndef OS_PROC_H
 #define OS_PROC_H
 
@@ -20,13 +20,13 @@ typedef struct proc {
   int core; /* dumped core */
 } proc;
 
-/* Forks after flushing stdio, so that no unwritten output exists twice. Fills *child in the parent and
-   returns 1 there, 0 in the child, or -errno. The child dies with SIGKILL when its parent dies,
+/* Forks after flushing stdio, so that no unwritten output exists twice. Fills *child in the parent
+   and returns 1 there, 0 in the child, or -errno. The child dies with SIGKILL when its parent dies,
    has /dev/null as its stdin, and its stdout is line buffered: its lines stay whole. */
 int proc_fork(proc *child);
 
-/* Looks whether the child has ended, waiting until the deadline: 1 ended, 0 still running. -EINTR when a
-   signal handler ran meanwhile. */
+/* Looks whether the child has ended, waiting until the deadline: 1 ended, 0 still running. -EINTR
+   when a signal handler ran meanwhile. */
 int proc_wait(proc *child, int64_t deadline);
 
 /* Sends a signal: 0, -ESRCH when it has ended. */

@@ -17,14 +17,16 @@ uint64_t cell_new(char type, uint64_t bits, struct link *list, uint64_t *hold) {
 }
 
 void cell_notify(struct cell *cell) {
-  if (!atomic_load_explicit(&cell->asleep, memory_order_relaxed)) return; /* after a seq_cst write */
+  if (!atomic_load_explicit(&cell->asleep, memory_order_relaxed))
+    return; /* after a seq_cst write */
   atomic_store(&cell->asleep, 0);
   atomic_fetch_add(&cell->changes, 1);
   futex_wake(&cell->changes, INT32_MAX);
 }
 
 uint64_t cell_load(const struct cell *cell) {
-  return atomic_load_explicit(&cell->bits, memory_order_acquire); /* acquire: what its writer wrote before is seen */
+  return atomic_load_explicit(
+      &cell->bits, memory_order_acquire); /* acquire: what its writer wrote before is seen */
 }
 
 void cell_store(struct cell *cell, uint64_t bits) {

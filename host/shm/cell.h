@@ -1,4 +1,5 @@
-/* One typed number in shared memory: every operation is one atomic step, none takes a lock, so nobody can die in the middle.
+/* One typed number in shared memory: every operation is one atomic step, none takes a lock, so
+   nobody can die in the middle.
 
    bits     the value: an integer, a boolean, or a double's bits
    changes  counts up when somebody sleeps and the value was written: what sleepers sleep on
@@ -21,7 +22,8 @@ struct cell {
 /* A new cell of a type with one hold: its offset and *hold; 0: no memory. */
 uint64_t cell_new(char type, uint64_t bits, struct link *list, uint64_t *hold);
 
-/* How the value before becomes the value after. `x` is the operand's bits. 0, or -ERANGE: not representable. */
+/* How the value before becomes the value after. `x` is the operand's bits. 0, or -ERANGE: not
+ * representable. */
 typedef int cell_step(uint32_t type, uint64_t before, uint64_t x, uint64_t *after);
 
 uint64_t cell_load(const struct cell *cell);

@@ -83,7 +83,8 @@ int family_open(void) {
   return 0;
 }
 
-/* The child begins with a copy of each of our holds. Only we change our ledger, so we may walk it. */
+/* The child begins with a copy of each of our holds. Only we change our ledger, so we may walk it.
+ */
 static int copy_holds(struct slot *child) {
   struct link *ledger = family_ledger();
   for (uint64_t at = ledger->next; at != region_offset(ledger);) {
@@ -146,12 +147,14 @@ uint64_t family_reap(int index) {
   return left ? region_offset(left) : 0;
 }
 
-/* Whether nobody will ever wait for this process: it is dead, and so is the parent that would have. */
+/* Whether nobody will ever wait for this process: it is dead, and so is the parent that would have.
+ */
 static int is_orphan(const struct slot *slot, int index) {
   if (slot->state == SLOT_FREE || index == mine) return 0;
   const struct slot *parent = family_slot((int)slot->parent);
   if (slot->parent == (uint64_t)index) return 0;
-  if (parent->state == SLOT_LIVE && parent->gen == slot->parent_gen && !robust_is_free(&parent->life))
+  if (parent->state == SLOT_LIVE && parent->gen == slot->parent_gen &&
+      !robust_is_free(&parent->life))
     return 0;
   return robust_is_free(&slot->life);
 }

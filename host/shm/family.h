@@ -1,16 +1,19 @@
-/* The processes of a family: a slot for each, what it owns, and how its death is noticed and cleaned up after.
+/* The processes of a family: a slot for each, what it owns, and how its death is noticed and
+   cleaned up after.
 
-   Each process holds the robust lock `life` of its slot from its first to its last instruction. The kernel gives the lock back when
-   the process dies, before it tears the memory down, so a death shows in 0.3 ms whatever the heap's size.
-   `ledger` lists the blocks that are the process's own (heap.h); `outbox` what it leaves to its parent (its result).
+   Each process holds the robust lock `life` of its slot from its first to its last instruction. The
+   kernel gives the lock back when the process dies, before it tears the memory down, so a death
+   shows in 0.3 ms whatever the heap's size. `ledger` lists the blocks that are the process's own
+   (heap.h); `outbox` what it leaves to its parent (its result).
 
    life            taken by the process, given back by the kernel
-   state, gen,     change in transactions. STARTING: claimed by the parent, the child has not come yet.
-   ledger, outbox  A slot is reaped by its parent after waitid, or, when the parent is dead too, by anybody who scans.
-   status          plain words of one writer, the process: what it is doing now. Read by its parent after its death, and by
-                   anybody who looks on while it lives, who may see two words of different moments.
-   Process dies: the ledger names all it had. Parent dies between claim and fork: scan finds the slot by its dead parent.
-   A child that comes late into a slot that was reaped meanwhile sees another gen and leaves. */
+   state, gen,     change in transactions. STARTING: claimed by the parent, the child has not come
+   yet. ledger, outbox  A slot is reaped by its parent after waitid, or, when the parent is dead
+   too, by anybody who scans. status          plain words of one writer, the process: what it is
+   doing now. Read by its parent after its death, and by anybody who looks on while it lives, who
+   may see two words of different moments. Process dies: the ledger names all it had. Parent dies
+   between claim and fork: scan finds the slot by its dead parent. A child that comes late into a
+   slot that was reaped meanwhile sees another gen and leaves. */
 #ifndef SHM_FAMILY_H
 #define SHM_FAMILY_H
 
@@ -24,7 +27,8 @@
 enum { SLOT_FREE = 0, SLOT_STARTING, SLOT_LIVE };
 
 struct status {
-  _Atomic uint64_t job;   /* offset of the job it is in, 0: none; also keeps that job from being freed (job.h) */
+  _Atomic uint64_t
+      job; /* offset of the job it is in, 0: none; also keeps that job from being freed (job.h) */
   _Atomic uint64_t item;  /* index of the item in its hand, STATUS_NONE: none */
   _Atomic uint64_t since; /* clock_now() when it began that chunk */
   _Atomic uint64_t done;  /* items ended well, ever */
@@ -55,19 +59,21 @@ struct slots {
 
 #define FAMILY_MOST ((REGION_HEAP - REGION_SLOTS - sizeof(struct slots)) / sizeof(struct slot))
 
-/* Makes the region and this process the first of a family, unless it is in one: 0 or -errno. -EPERM: this process was
-   forked by somebody else (not by family_fork's caller) from a member: it has no slot. */
+/* Makes the region and this process the first of a family, unless it is in one: 0 or -errno.
+   -EPERM: this process was forked by somebody else (not by family_fork's caller) from a member: it
+   has no slot. */
 int family_open(void);
 
-/* Claims a slot for a child about to be forked, with a copy of each hold this process has: its index, or -EAGAIN
-   (FAMILY_MOST processes), -ENOMEM. Cancelled by family_reap. */
+/* Claims a slot for a child about to be forked, with a copy of each hold this process has: its
+   index, or -EAGAIN (FAMILY_MOST processes), -ENOMEM. Cancelled by family_reap. */
 int family_claim(void);
 
-/* In the child: this process is the one of the slot now. 0, or -ESTALE: the family has given it up. */
+/* In the child: this process is the one of the slot now. 0, or -ESTALE: the family has given it up.
+ */
 int family_enter(int index);
 
-/* After the death of the process (or a fork that failed): what it had is given up, the slot is free. The block in its outbox, if any,
-   moves to this process's ledger: its offset, or 0. */
+/* After the death of the process (or a fork that failed): what it had is given up, the slot is
+   free. The block in its outbox, if any, moves to this process's ledger: its offset, or 0. */
 uint64_t family_reap(int index);
 
 /* Cleans up after processes whose parent died before it could: how many. */
@@ -79,7 +85,8 @@ int family_index(void);
 /* This process's ledger. */
 struct link *family_ledger(void);
 
-/* In a child: the hold of its own that stands for one that it inherited from its parent; 0: none. */
+/* In a child: the hold of its own that stands for one that it inherited from its parent; 0: none.
+ */
 uint64_t family_inherited(uint64_t hold);
 
 static inline struct status *family_status(void) {

@@ -9,7 +9,8 @@
 
 #define CLASSES 128
 #define STEP ((uint64_t)256 << 10) /* small blocks: so much is committed at a time */
-#define BIG ((uint64_t)1 << 20)    /* from here on a block is committed by itself and may be given back */
+#define BIG                                                                                        \
+  ((uint64_t)1 << 20) /* from here on a block is committed by itself and may be given back */
 
 struct books {
   uint64_t top;       /* first byte never handed out */
@@ -37,8 +38,8 @@ static int class_of(uint64_t total) {
 }
 
 static uint64_t class_size(int class) {
-  if (class < 4) return 64 * ((uint64_t)class + 1);
-  return 64 * (5 + ((uint64_t)class & 3)) << (class / 4 - 1);
+  if (class < 4) return 64 * ((uint64_t) class + 1);
+  return 64 * (5 + ((uint64_t) class & 3)) << (class / 4 - 1);
 }
 
 void list_init(struct link *head) {
@@ -134,7 +135,8 @@ void heap_give(struct block *block) {
     if (warm <= HEAP_WARM) {
       journal_set(&b->warm, warm);
     } else {
-      /* Its contents are worth nothing any more, so this needs no transaction. The header's page stays. */
+      /* Its contents are worth nothing any more, so this needs no transaction. The header's page
+       * stays. */
       cold = 1;
       uint64_t at = region_offset(block);
       map_discard(&region, at + HEAP_HEADER, block->size - HEAP_HEADER);

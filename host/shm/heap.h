@@ -1,15 +1,17 @@
 /* Blocks of shared memory, each in somebody's list from its first instant to its last.
 
-   A block is a header of 64 bytes and what follows. It is always linked into exactly one list: a process's ledger, another
-   block's `owned` list, a size class's free list, or the list of the dying. Moving between lists is one transaction
-   (journal.h), so a process killed at any instruction leaks nothing: its ledger says what was its own.
+   A block is a header of 64 bytes and what follows. It is always linked into exactly one list: a
+   process's ledger, another block's `owned` list, a size class's free list, or the list of the
+   dying. Moving between lists is one transaction (journal.h), so a process killed at any
+   instruction leaks nothing: its ledger says what was its own.
 
-   Sizes are rounded up to classes, four to a doubling, multiples of 64; a block keeps its class for ever, there is no
-   coalescing. The price is address space, of which there is plenty: free blocks beyond HEAP_WARM bytes give their pages back.
-   Fresh memory is committed before it is handed out: no memory is -ENOMEM here, not a SIGBUS later.
+   Sizes are rounded up to classes, four to a doubling, multiples of 64; a block keeps its class for
+   ever, there is no coalescing. The price is address space, of which there is plenty: free blocks
+   beyond HEAP_WARM bytes give their pages back. Fresh memory is committed before it is handed out:
+   no memory is -ENOMEM here, not a SIGBUS later.
 
-   Words: all of struct block and of the books change only in transactions, but for `kind` of a block its creator still
-   keeps to itself. Who dies when: see journal.h. */
+   Words: all of struct block and of the books change only in transactions, but for `kind` of a
+   block its creator still keeps to itself. Who dies when: see journal.h. */
 #ifndef SHM_HEAP_H
 #define SHM_HEAP_H
 
@@ -42,14 +44,16 @@ struct block {
   struct link link;  /* in its owner's list; the first word chains the free list */
   struct link owned; /* head of the list of what belongs to this block */
   uint64_t refs;     /* an object's holds; a hold's object */
-  uint64_t note;     /* a hold: the one it was copied from; a free block: whether its pages were given back */
+  uint64_t note; /* a hold: the one it was copied from; a free block: whether its pages were given
+                    back */
 };
 _Static_assert(sizeof(struct block) == HEAP_HEADER, "payloads stay aligned to cache lines");
 
 /* Sets up an empty heap in a new region. */
 void heap_init(void);
 
-/* A new block of `size` bytes of payload (contents undefined) in a list, refs 0: its offset, or 0: no memory. */
+/* A new block of `size` bytes of payload (contents undefined) in a list, refs 0: its offset, or 0:
+ * no memory. */
 uint64_t heap_alloc(size_t size, int kind, struct link *list);
 
 /* Bytes in use, headers and rounding included. */
@@ -68,13 +72,15 @@ size_t heap_room(uint64_t block);
 
 /* The rest only inside a transaction (journal_lock ... journal_commit). */
 
-/* Notes a new block in the list: its offset, or 0. *cold: its pages must be committed before use. */
+/* Notes a new block in the list: its offset, or 0. *cold: its pages must be committed before use.
+ */
 uint64_t heap_take(size_t size, int kind, struct link *list, int *cold);
 
 /* Notes that a block, linked in no list any more, is free. */
 void heap_give(struct block *block);
 
-void list_init(struct link *head); /* outside of transactions: makes a list that nobody knows empty */
+void list_init(
+    struct link *head); /* outside of transactions: makes a list that nobody knows empty */
 void list_insert(struct link *head, struct link *link);
 void list_remove(struct link *link);
 int list_empty(const struct link *head);

@@ -32,7 +32,8 @@ static void spread_news(struct pool *pool) {
 
 int pool_post(struct pool *pool, uint64_t job) {
   for (int i = 0; i < POOL_JOBS; i++) {
-    if (atomic_load_explicit(&pool->job[i], memory_order_relaxed)) continue; /* only the parent writes it */
+    if (atomic_load_explicit(&pool->job[i], memory_order_relaxed))
+      continue; /* only the parent writes it */
     atomic_store(&pool->job[i], job);
     spread_news(pool);
     return 0;
@@ -61,7 +62,8 @@ static uint64_t try_enter(struct pool *pool, int place) {
   if (!offset) return 0;
   struct status *me = family_status();
   atomic_store(&me->job, offset);
-  if (atomic_load(&pool->job[place]) == offset && has_free_chunk(heap_payload(offset))) return offset;
+  if (atomic_load(&pool->job[place]) == offset && has_free_chunk(heap_payload(offset)))
+    return offset;
   pool_leave();
   return 0;
 }

@@ -1,16 +1,18 @@
 /* Changes of several words of shared memory that happen whole or not at all, whoever dies when.
 
-   One robust lock for the region and a redo log behind it. Under the lock a transaction notes the new value of each word
-   (journal_set) and reads words through its own notes (journal_get); nothing is changed yet. journal_commit stores the number of
-   notes in `count`: that store is the commit. Then the notes are carried out, in their order, and count goes back to 0.
+   One robust lock for the region and a redo log behind it. Under the lock a transaction notes the
+   new value of each word (journal_set) and reads words through its own notes (journal_get); nothing
+   is changed yet. journal_commit stores the number of notes in `count`: that store is the commit.
+   Then the notes are carried out, in their order, and count goes back to 0.
 
    count, note   written by the lock's owner only.
-   Owner dies before the commit: the notes are forgotten, nothing happened. After it: the next owner carries them out (again:
-   they are plain stores of values, so twice is as good as once) before it does anything else.
-   A word that is changed by transactions may be read without the lock; notes are carried out in order, each with release, so
-   the word that makes others reachable goes last.
-   Who inherits another lock (queue.h) from a dead owner must go through the journal's lock once before trusting words
-   that transactions change: the dead one's committed notes may not be carried out yet.
+   Owner dies before the commit: the notes are forgotten, nothing happened. After it: the next owner
+   carries them out (again: they are plain stores of values, so twice is as good as once) before it
+   does anything else. A word that is changed by transactions may be read without the lock; notes
+   are carried out in order, each with release, so the word that makes others reachable goes last.
+   Who inherits another lock (queue.h) from a dead owner must go through the journal's lock once
+   before trusting words that transactions change: the dead one's committed notes may not be carried
+   out yet.
 
    The journal's lock is a leaf: nothing else is locked, no Lua and no waiting under it. */
 #ifndef SHM_JOURNAL_H
@@ -35,7 +37,8 @@ uint64_t journal_get(const uint64_t *word);
 /* Notes a new value. */
 void journal_set(uint64_t *word, uint64_t value);
 
-/* Makes all notes real, at once for everyone. The lock stays held and the next transaction may begin. */
+/* Makes all notes real, at once for everyone. The lock stays held and the next transaction may
+ * begin. */
 void journal_commit(void);
 
 #endif

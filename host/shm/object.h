@@ -1,11 +1,13 @@
 /* Objects that several processes share, who holds them, and how they go.
 
-   An object is a block with a count of holds. A hold is a block of its own, in the list of who holds: a process's ledger, or
-   a block that carries a handle to the object (a message, a job). The object is there as long as one hold is. What an object
-   owns (its `owned` list) goes with it. So everything in the region hangs on the ledgers of living processes, and a process that
-   dies is dealt with by moving its ledger into the list of the dying.
+   An object is a block with a count of holds. A hold is a block of its own, in the list of who
+   holds: a process's ledger, or a block that carries a handle to the object (a message, a job). The
+   object is there as long as one hold is. What an object owns (its `owned` list) goes with it. So
+   everything in the region hangs on the ledgers of living processes, and a process that dies is
+   dealt with by moving its ledger into the list of the dying.
 
-   The dying are taken apart one block a transaction; if the one who does it dies too, the next who sweeps goes on. */
+   The dying are taken apart one block a transaction; if the one who does it dies too, the next who
+   sweeps goes on. */
 #ifndef SHM_OBJECT_H
 #define SHM_OBJECT_H
 
@@ -16,7 +18,8 @@
 /* Sets up the list of the dying in a new region. */
 void object_init(void);
 
-/* A new object of `size` bytes, zeroed, with one hold in the list: its offset and *hold; 0: no memory. */
+/* A new object of `size` bytes, zeroed, with one hold in the list: its offset and *hold; 0: no
+ * memory. */
 uint64_t object_new(size_t size, int kind, struct link *list, uint64_t *hold);
 
 /* One more hold on an object that is held already: the hold's offset, or 0. */

@@ -93,21 +93,25 @@ static int is_empty(uint64_t tail, uint64_t head) {
 }
 
 static void wake(_Atomic uint32_t *asleep) {
-  if (!LOAD(asleep, relaxed)) return; /* our unlock was a full fence: a flag set before our commit is seen */
+  if (!LOAD(asleep, relaxed))
+    return; /* our unlock was a full fence: a flag set before our commit is seen */
   atomic_store_explicit(asleep, 0, memory_order_relaxed);
   futex_wake(asleep, INT32_MAX);
 }
 
-/* One step of the waiting of an end's lock holder: spins first, then sleeps a slice. `moved` says whether to look again. */
-static int wait_step(_Atomic uint32_t *asleep, int *spins, int64_t deadline, int (*ready)(struct queue *),
-                     struct queue *q) {
+/* One step of the waiting of an end's lock holder: spins first, then sleeps a slice. `moved` says
+ * whether to look again. */
+static int wait_step(_Atomic uint32_t *asleep, int *spins, int64_t deadline,
+                     int (*ready)(struct queue *), struct queue *q) {
   if (*spins > 0) {
     --*spins;
     futex_pause();
     return 0;
   }
   if (deadline != CLOCK_NEVER && clock_now() >= deadline) return -ETIMEDOUT;
-  atomic_store(asleep, 1); /* seq_cst, and so are the loads in ready: either we see the change or they see us */
+  atomic_store(
+      asleep,
+      1); /* seq_cst, and so are the loads in ready: either we see the change or they see us */
   if (ready(q)) return 0;
   int rc = futex_wait(asleep, 1, clock_slice(deadline));
   return rc == -EINTR ? rc : 0;
@@ -143,14 +147,16 @@ static void copy_records(const struct queue *q, uint64_t ring, uint32_t from, ui
   memcpy(new + 8 * (size_t)first, old, 8 * (size_t)(units - first));
 }
 
-/* A SKIP that stood at the old ring's end stands in the middle now and must say how far it leads: its size does. */
+/* A SKIP that stood at the old ring's end stands in the middle now and must say how far it leads:
+ * its size does. */
 static void switch_ring(struct queue *q, uint64_t ring, uint64_t block, size_t bytes) {
   uint64_t old = q->ring;
   journal_lock();
   uint64_t tail = LOAD(&q->tail, relaxed), head = LOAD(&q->head, relaxed);
   uint32_t units = position(tail) - position(head);
   copy_records(q, ring, position(head), units);
-  uint64_t new_head = head & ~(uint64_t)UINT32_MAX, new_tail = (tail & ~(uint64_t)UINT32_MAX) | units;
+  uint64_t new_head = head & ~(uint64_t)UINT32_MAX,
+           new_tail = (tail & ~(uint64_t)UINT32_MAX) | units;
   list_remove(&block_at(ring)->link);
   list_insert(&block_at(block)->owned, &block_at(ring)->link);
   list_remove(&block_at(old)->link);
@@ -178,7 +184,8 @@ static int grow(struct queue *q, uint64_t block) {
   return 0;
 }
 
-/* Holding `put`: makes the ring have `units` in one piece at its tail: how many units must be skipped first, or an error. */
+/* Holding `put`: makes the ring have `units` in one piece at its tail: how many units must be
+ * skipped first, or an error. */
 static int64_t make_room(struct queue *q, uint64_t block, uint32_t units) {
   for (;;) {
     uint32_t size = (uint32_t)q->mask + 1, at = position(LOAD(&q->tail, relaxed));
@@ -211,7 +218,8 @@ static int commit_bytes(struct queue *q, const void *bytes, size_t size, uint32_
              : -EPIPE;
 }
 
-/* The same for a block: its owner changes with the tail. The journal's lock keeps queue_close out. */
+/* The same for a block: its owner changes with the tail. The journal's lock keeps queue_close out.
+ */
 static int commit_block(struct queue *q, uint64_t queue, uint64_t block, uint32_t skip) {
   struct link *link = &block_at(block)->link;
   journal_lock();
@@ -230,7 +238,8 @@ static int commit_block(struct queue *q, uint64_t queue, uint64_t block, uint32_
   return tail & CLOSED ? -EPIPE : 0;
 }
 
-/* Takes an end's lock. At once: a holder that is busy is waited for, one that sleeps because there is nothing is not. */
+/* Takes an end's lock. At once: a holder that is busy is waited for, one that sleeps because there
+ * is nothing is not. */
 static int lock_end(robust *lock, int64_t deadline, int at_once, int (*ready)(struct queue *),
                     struct queue *q) {
   if (!at_once) return taken(robust_lock_until(lock, deadline));
@@ -252,9 +261,12 @@ static int put(uint64_t queue, const void *bytes, size_t size, uint64_t block, i
   rc = wait_for_place(q, deadline, at_once);
   if (rc == 0) {
     int64_t skip = make_room(q, queue, units_of(block ? sizeof block : size));
-    if (skip < 0) rc = (int)skip;
-    else if (block) rc = commit_block(q, queue, block, (uint32_t)skip);
-    else rc = commit_bytes(q, bytes, size, (uint32_t)skip);
+    if (skip < 0)
+      rc = (int)skip;
+    else if (block)
+      rc = commit_block(q, queue, block, (uint32_t)skip);
+    else
+      rc = commit_bytes(q, bytes, size, (uint32_t)skip);
   }
   robust_unlock(&q->put);
   if (rc == 0) wake(&q->get_asleep);
@@ -291,24 +303,28 @@ static int wait_for_message(struct queue *q, int64_t deadline, int at_once) {
   return 0;
 }
 
-static int take_bytes(struct queue *q, const struct record *record, struct buffer *into, uint32_t skip) {
+static int take_bytes(struct queue *q, const struct record *record, struct buffer *into,
+                      uint32_t skip) {
   int rc = buffer_reserve(into, record->size);
   if (rc < 0) return rc;
   memcpy(into->data, record + 1, record->size);
   into->size = record->size;
   uint64_t head = LOAD(&q->head, relaxed);
   /* release: our reading of the record is over before its place may be written again */
-  atomic_store_explicit(&q->head, advanced(head, skip + units_of(record->size)), memory_order_release);
+  atomic_store_explicit(&q->head, advanced(head, skip + units_of(record->size)),
+                        memory_order_release);
   return 0;
 }
 
-static void take_block(struct queue *q, const struct record *record, uint64_t *block, uint32_t skip) {
+static void take_block(struct queue *q, const struct record *record, uint64_t *block,
+                       uint32_t skip) {
   memcpy(block, record + 1, sizeof *block);
   struct link *link = &(block_at(*block))->link;
   journal_lock();
   list_remove(link);
   list_insert(family_ledger(), link);
-  journal_set((uint64_t *)&q->head, advanced(LOAD(&q->head, relaxed), skip + units_of(sizeof *block)));
+  journal_set((uint64_t *)&q->head,
+              advanced(LOAD(&q->head, relaxed), skip + units_of(sizeof *block)));
   journal_commit();
   journal_unlock();
 }

@@ -1,21 +1,24 @@
 /* A queue of messages: many producers, many consumers, any size, whole whatever dies when.
 
-   Two robust locks, one for each end, and a ring of bytes in a block that the queue owns. A message is a record: 8 bytes of
-   header, then the payload, rounded up to 8. Records do not wrap: a header that says SKIP leads from the ring's end to its start.
-   A message that is large or carries handles stands in a block of its own (object.h) and the record holds its offset.
+   Two robust locks, one for each end, and a ring of bytes in a block that the queue owns. A message
+   is a record: 8 bytes of header, then the payload, rounded up to 8. Records do not wrap: a header
+   that says SKIP leads from the ring's end to its start. A message that is large or carries handles
+   stands in a block of its own (object.h) and the record holds its offset.
 
-   tail, head   position (low 32 bits, units of 8 bytes, running on), messages ever put or got (31 bits), and in tail the
-                CLOSED bit. One store of this word commits a put, or a get: before it the message is not in, or still in.
-                tail: by the holder of `put`, except that CLOSED is or-ed in by anybody; hence the compare-and-swap.
-   ring, mask   the block and its size less one in units: changed, with tail, head and both `seen`, in one transaction (journal.h)
-                by the producer that finds the ring full, holding both locks.
+   tail, head   position (low 32 bits, units of 8 bytes, running on), messages ever put or got (31
+   bits), and in tail the CLOSED bit. One store of this word commits a put, or a get: before it the
+   message is not in, or still in. tail: by the holder of `put`, except that CLOSED is or-ed in by
+   anybody; hence the compare-and-swap. ring, mask   the block and its size less one in units:
+   changed, with tail, head and both `seen`, in one transaction (journal.h) by the producer that
+   finds the ring full, holding both locks.
    *_seen       the other end's word as last read; under the lock of the end that reads.
-   *_asleep     set by the one waiter of that end (it holds the lock: the others wait for the lock) before it sleeps.
+   *_asleep     set by the one waiter of that end (it holds the lock: the others wait for the lock)
+   before it sleeps.
 
    A put or get of a block is a transaction too: tail or head and the block's owner change together.
-   Dies holding `put` or `get`: the next owner passes the journal's lock once (committed notes are carried out), then finds
-   everything either before or after. Dies between commit and wake: the sleeper looks again after a slice.
-   Lock order: put, get, journal. */
+   Dies holding `put` or `get`: the next owner passes the journal's lock once (committed notes are
+   carried out), then finds everything either before or after. Dies between commit and wake: the
+   sleeper looks again after a slice. Lock order: put, get, journal. */
 #ifndef SHM_QUEUE_H
 #define SHM_QUEUE_H
 
@@ -63,15 +66,17 @@ int buffer_reserve(struct buffer *b, size_t room);
 /* A new queue with one hold in the list: its offset and *hold; 0: no memory. */
 uint64_t queue_new(uint64_t capacity, struct link *list, uint64_t *hold);
 
-/* Puts size <= QUEUE_INLINE bytes: 0, -ETIMEDOUT, -EAGAIN (full, and the deadline had passed before the call), -EPIPE (closed),
-   -ENOMEM, -EINTR (a signal handler ran while waiting; nothing was put). */
+/* Puts size <= QUEUE_INLINE bytes: 0, -ETIMEDOUT, -EAGAIN (full, and the deadline had passed before
+   the call), -EPIPE (closed), -ENOMEM, -EINTR (a signal handler ran while waiting; nothing was
+   put). */
 int queue_put(uint64_t queue, const void *bytes, size_t size, int64_t deadline);
 
 /* Puts a block of this process's ledger, whole: the same. It is the queue's then. */
 int queue_put_block(uint64_t queue, uint64_t block, int64_t deadline);
 
-/* Gets the first message: its bytes into *into and *block 0, or *block the message's own block, which is in this process's
-   ledger then. 0; -ETIMEDOUT, -EAGAIN (empty), -EPIPE (closed and empty), -ENOMEM, -EINTR: nothing was taken. */
+/* Gets the first message: its bytes into *into and *block 0, or *block the message's own block,
+   which is in this process's ledger then. 0; -ETIMEDOUT, -EAGAIN (empty), -EPIPE (closed and
+   empty), -ENOMEM, -EINTR: nothing was taken. */
 int queue_get(uint64_t queue, struct buffer *into, uint64_t *block, int64_t deadline);
 
 /* No more puts. What is in it can be got. */

@@ -14,7 +14,9 @@ int region_open(void) {
   int rc = map_reserve(&made, MOST, LEAST);
   if (rc < 0) return rc;
   rc = map_commit(&made, 0, REGION_SLOTS + MAP_PAGE);
-  if (rc < 0) map_release(&made);
-  else region = made;
+  if (rc < 0)
+    map_release(&made);
+  else
+    region = made;
   return rc;
 }

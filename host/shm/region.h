@@ -1,12 +1,14 @@
 /* The one piece of shared memory of a family of processes.
 
-   It is reserved once, before the first fork, and lies at the same address in every process of the family; what any of them
-   makes later is reachable by all. Inside it things refer to each other by offset, never by pointer; offset 0 is nothing.
+   It is reserved once, before the first fork, and lies at the same address in every process of the
+   family; what any of them makes later is reachable by all. Inside it things refer to each other by
+   offset, never by pointer; offset 0 is nothing.
 
      0            journal (journal.h), heap's books (heap.h), process slots (family.h)
      REGION_HEAP  blocks, up to the end of the reservation
 
-   One region a process, shared by all hosts and Lua states in it; it lives as long as the process. */
+   One region a process, shared by all hosts and Lua states in it; it lives as long as the process.
+ */
 #ifndef SHM_REGION_H
 #define SHM_REGION_H
 

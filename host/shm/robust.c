@@ -29,7 +29,8 @@ static _Thread_local struct head *my_head;
 static _Thread_local uint32_t my_tid;
 static int foreign_layout;
 
-#define ORDER() atomic_signal_fence(memory_order_seq_cst) /* the kernel reads our stores in program order */
+#define ORDER()                                                                                    \
+  atomic_signal_fence(memory_order_seq_cst) /* the kernel reads our stores in program order */
 
 static void forget_thread(void) {
   my_tid = 0;

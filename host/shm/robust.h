@@ -1,22 +1,25 @@
 /* A lock in shared memory that survives its owner.
 
-   When the owner dies, at whatever instruction, the kernel marks the word and wakes a waiter; the next one to
-   lock gets ROBUST_DIED and with it the duty to look whether what the lock protects is whole. Everything under
-   these locks is built so that there is nothing to repair: one store commits (queue.h), or the journal does.
+   When the owner dies, at whatever instruction, the kernel marks the word and wakes a waiter; the
+   next one to lock gets ROBUST_DIED and with it the duty to look whether what the lock protects is
+   whole. Everything under these locks is built so that there is nothing to repair: one store
+   commits (queue.h), or the journal does.
 
-   The lock stands in glibc's own robust list of the thread, so its layout is that of a pthread mutex as far as the
-   kernel cares: the futex word lies 32 bytes before the list entry. Uncontended it costs about half of what a
-   robust pthread mutex costs. Where the C library keeps another offset, a robust pthread mutex is used instead.
+   The lock stands in glibc's own robust list of the thread, so its layout is that of a pthread
+   mutex as far as the kernel cares: the futex word lies 32 bytes before the list entry. Uncontended
+   it costs about half of what a robust pthread mutex costs. Where the C library keeps another
+   offset, a robust pthread mutex is used instead.
 
-   word     owner's thread id | WAITERS | OWNER_DIED; written by whoever takes or gives the lock, and by the kernel
-   node     the list entry; written by the owner only, while it owns
-   Writer dies: before the compare-and-swap: nothing happened. After it: list_op_pending or the list itself tells the
-   kernel. In unlock after the exchange: pending makes the kernel wake a waiter. A waiter that is killed between its wake and
-   its taking of the lock swallows that wake: waiters sleep in slices.
+   word     owner's thread id | WAITERS | OWNER_DIED; written by whoever takes or gives the lock,
+   and by the kernel node     the list entry; written by the owner only, while it owns Writer dies:
+   before the compare-and-swap: nothing happened. After it: list_op_pending or the list itself tells
+   the kernel. In unlock after the exchange: pending makes the kernel wake a waiter. A waiter that
+   is killed between its wake and its taking of the lock swallows that wake: waiters sleep in
+   slices.
 
-   A lock's memory must not be used for anything else while any process may still be inside unlock: locks live in
-   objects, and who locks holds a reference to the object (object.h). At most 2048 locks may be held by one thread.
-   Never hold one across fork or across a call into Lua. */
+   A lock's memory must not be used for anything else while any process may still be inside unlock:
+   locks live in objects, and who locks holds a reference to the object (object.h). At most 2048
+   locks may be held by one thread. Never hold one across fork or across a call into Lua. */
 #ifndef SHM_ROBUST_H
 #define SHM_ROBUST_H
 
@@ -36,8 +39,8 @@ _Static_assert(sizeof(robust) == 40, "as large as a pthread_mutex_t, which stand
 /* Makes the memory a free lock. Only before anybody else knows it. */
 void robust_init(robust *lock);
 
-/* Takes the lock, waiting until the deadline (os/clock.h): ROBUST_OK, ROBUST_DIED (taken; the last owner
-   died holding it), -ETIMEDOUT. */
+/* Takes the lock, waiting until the deadline (os/clock.h): ROBUST_OK, ROBUST_DIED (taken; the last
+   owner died holding it), -ETIMEDOUT. */
 int robust_lock_until(robust *lock, int64_t deadline);
 
 /* The same at once or not at all: -EBUSY. */
@@ -49,7 +52,8 @@ int robust_lock(robust *lock);
 /* Gives back what this thread holds. */
 void robust_unlock(robust *lock);
 
-/* Marks a lock that this thread holds as waited for, so that the kernel wakes somebody when it dies. */
+/* Marks a lock that this thread holds as waited for, so that the kernel wakes somebody when it
+ * dies. */
 void robust_expect_waiters(robust *lock);
 
 /* Whether nobody alive holds it: never taken, given back, or its owner died. */

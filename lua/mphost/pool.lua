@@ -13,8 +13,12 @@
 local core = require "mphost.core"
 local check = require "mphost.check"
 local errors = require "mphost.error"
+local process = require "mphost.process"
 
 local pool = {}
+
+local count = 0
+local open_pools = setmetatable({}, { __mode = "k" }) -- of this process and of those it was forked from
 
 ---@class mphost.Pool
 ---@field workers integer  how many processes work for it; 0: this one
@@ -27,9 +31,10 @@ local function failure(value)
   return { message = tostring(value), traceback = debug.traceback(nil, 2) }
 end
 
-local function worker_body(self)
+local function worker_body(self, number)
   return function()
     local ok, record = true, nil
+    process.become({ name = ("%s-%d"):format(self.name, number), daemon = true, _parent_pid = self._pid }, self._seed)
     if self._init then ok, record = xpcall(self._init, failure) end
     if not ok then
       core.leave { init = record }
@@ -37,13 +42,15 @@ local function worker_body(self)
     end
     core.work(self._core)
     if self._exit then ok, record = xpcall(self._exit, failure) end
-    if not ok then core.log("mphost: exit function of a worker: " .. record.message .. "\n" .. record.traceback .. "\n") end
+    if not ok then
+      core.log(("mphost: exit function of a worker: %s\n%s\n"):format(record.message, record.traceback))
+    end
     return 0
   end
 end
 
 local function start_worker(self, number)
-  local worker = { number = number, core = core.fork(worker_body(self), true) }
+  local worker = { number = number, core = core.fork(worker_body(self, number), true) }
   worker.slot, worker.pid = worker.core:slot(), worker.core:pid()
   self._workers[number], self._slots[number] = worker, worker.slot
 end
@@ -164,7 +171,11 @@ end
 local function collect(self, call, job)
   if call.unposted[job] then
     free_jobs(self)
-    if self._core:post(job) then call.unposted[job] = nil else core.sleep(0.001) return false end
+    if not self._core:post(job) then
+      core.sleep(0.001)
+      return false
+    end
+    call.unposted[job] = nil
   end
   local state = job:collect(call.results, call.errors, self._slots)
   if state == "dead" then replace_dead(self, call) end
@@ -211,7 +222,9 @@ local function run_here(call)
 end
 
 local function usable(self, name)
-  if self._pid ~= core.pid() then error(("'%s': a pool can be used only by the process that made it"):format(name), 3) end
+  if self._pid ~= core.pid() then
+    error(("'%s': a pool can be used only by the process that made it"):format(name), 3)
+  end
   if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), 3) end
 end
 
@@ -239,7 +252,8 @@ local function new_call(self, name, f, items, options)
     error(("option 'on_error' to '%s': \"raise\" or \"collect\" expected, got %q"):format(name, on_error), 3)
   end
   return {
-    f = f, items = list, n = n, results = { n = n }, errors = {}, jobs = {}, over = {}, unposted = {}, tries = {}, deaths = 0,
+    f = f, items = list, n = n, results = { n = n }, errors = {},
+    jobs = {}, over = {}, unposted = {}, tries = {}, deaths = 0,
     chunk = options.chunk and check.count(2, "option 'chunk'", options.chunk, 1) or 0,
     retries = check.count(2, "option 'retries'", options.retries or self._retries, 0), collect = on_error == "collect",
   }
@@ -360,7 +374,8 @@ end
 
 local known = { workers = "number", init = "function", exit = "function", retries = "number", name = "string" }
 
----A pool of workers, `mp.Pool(n)` or `mp.Pool{workers =, init =, exit =, retries =, name =}`. They fork at the first call.
+---A pool of workers: `mp.Pool(n)` or `mp.Pool{workers =, init =, exit =, retries =, name =}`.
+---They fork at the first call.
 ---@param options integer|table|nil
 ---@return mphost.Pool
 function pool.Pool(options)
@@ -369,11 +384,19 @@ function pool.Pool(options)
   check.type(1, 1, "Pool", options, "table")
   check.options(1, "Pool", options, known)
   local workers = options.workers and check.count(1, "option 'workers'", options.workers, 0) or pool.default_workers()
-  return setmetatable({
-    workers = workers, name = options.name, _init = options.init, _exit = options.exit,
-    _retries = check.count(1, "option 'retries'", options.retries or 0, 0), _state = "open", _pid = core.pid(),
-    _core = core.pool(), _workers = {}, _slots = {}, _old_jobs = {},
+  count = count + 1
+  local self = setmetatable({
+    workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
+    _retries = check.count(1, "option 'retries'", options.retries or 0, 0),
+    _state = "open", _pid = core.pid(), _core = core.pool(),
+    _workers = {}, _slots = {}, _old_jobs = {}, _seed = math.random(0),
   }, Pool)
+  open_pools[self] = true
+  return self
 end
+
+process.on_finish(function()
+  for each in pairs(open_pools) do each:terminate() end
+end)
 
 return pool

@@ -13,6 +13,7 @@ local process = {}
 local children = {} -- started by this process and not known to have ended: object -> true
 local count = 0
 local current, parent
+local finishers = {} -- what else must end with this process
 
 ---@class mphost.Process
 ---@field pid integer?  nil before start
@@ -64,12 +65,20 @@ local function report(self, record)
     record.traceback or ""))
 end
 
+---In a child just forked: it is this process now, without children, with random numbers of its own.
+---@param self {name: string}
+---@param seed integer
+function process.become(self, seed)
+  parent = { name = process.current_process().name, pid = self._parent_pid }
+  function parent.is_alive() return true end
+  current, children, count = self, {}, 0
+  self._own_pid = core.pid()
+  math.randomseed(seed, core.pid())
+end
+
 -- The child's whole life.
 local function run(self)
-  parent = { name = current and current.name or "MainProcess", pid = current and current.pid or self._parent_pid }
-  current, children, count = self, {}, 0
-  self.pid_here = core.pid()
-  math.randomseed(self._seed, core.pid())
+  process.become(self, self._seed)
   local target, args = self._target, self._args
   local results
   local ok, record = xpcall(function() results = table.pack(target(table.unpack(args, 1, args.n))) end, failure)
@@ -171,7 +180,7 @@ function Process:__close(err)
 end
 
 local properties = {}
-function properties.pid(self) return self.pid_here or self._core and self._core:pid() end
+function properties.pid(self) return self._own_pid or self._core and self._core:pid() end
 function properties.exitcode(self) return self._core and settle(self) and self._status or nil end
 function properties.sentinel(self) return started(self, "sentinel"):sentinel() end
 
@@ -187,7 +196,8 @@ end
 
 local known = { target = "function", args = "table", name = "string", daemon = "boolean" }
 
----A process that will run the target. `mp.Process(f, ...)` or `mp.Process{target = f, args = {...}, name = , daemon = }`.
+---A process that will run the target: `mp.Process(f, ...)`
+---or `mp.Process{target = f, args = {...}, name = , daemon = }`.
 ---@param target function|table
 ---@param ... any  arguments
 ---@return mphost.Process
@@ -292,6 +302,13 @@ function process.finish()
     if child.daemon then child:kill() end
     child:join()
   end
+  for _, finisher in ipairs(finishers) do finisher() end
+end
+
+---Adds a function that runs when this process ends well, before it leaves.
+---@param finisher function
+function process.on_finish(finisher)
+  finishers[#finishers + 1] = finisher
 end
 
 -- os.exit ends the process without closing the state, where children would be waited for.
