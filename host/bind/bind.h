@@ -41,15 +41,14 @@ int64_t bind_deadline(lua_State *L, int arg);
 void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);
 
 struct handle {
+  const char *class; /* one of the three below: by its address a method knows its own kind at once */
   uint64_t object; /* 0: closed */
   uint64_t hold;
   int slot;
 };
 
 /* Names of the metatables of handles. */
-#define BIND_QUEUE "mphost.Queue"
-#define BIND_VALUE "mphost.Value"
-#define BIND_POOL "mphost.core.Pool"
+extern const char bind_queue_class[], bind_value_class[], bind_pool_class[];
 
 /* Pushes a new handle that is closed yet. */
 struct handle *handle_new(lua_State *L, const char *class);

@@ -11,14 +11,20 @@ static const char
     known; /* its address: the registry's table of handles, weak, by the object's offset */
 static const char shared; /* its address: the mark in the metatables of handles */
 
+const char bind_queue_class[] = "mphost.Queue";
+const char bind_value_class[] = "mphost.Value";
+const char bind_pool_class[] = "mphost.core.Pool";
+
 static const struct {
   int kind;
   const char *class;
-} classes[] = {{BLOCK_QUEUE, BIND_QUEUE}, {BLOCK_VALUE, BIND_VALUE}, {BLOCK_POOL, BIND_POOL}};
+} classes[] = {{BLOCK_QUEUE, bind_queue_class},
+               {BLOCK_VALUE, bind_value_class},
+               {BLOCK_POOL, bind_pool_class}};
 
 struct handle *handle_new(lua_State *L, const char *class) {
   struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
-  *handle = (struct handle){0};
+  *handle = (struct handle){.class = class};
   luaL_getmetatable(L, class);
   lua_pushboolean(L, 1);
   lua_rawsetp(L, -2, &shared);
@@ -27,15 +33,22 @@ struct handle *handle_new(lua_State *L, const char *class) {
 }
 
 void handle_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t hold) {
-  *handle = (struct handle){.object = object, .hold = hold, .slot = family_index()};
+  handle->object = object;
+  handle->hold = hold;
+  handle->slot = family_index();
   lua_rawgetp(L, LUA_REGISTRYINDEX, &known);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, (lua_Integer)object);
   lua_pop(L, 1);
 }
 
+/* Comparing metatables by name costs more than a whole operation on a value: size and class address
+ * decide first. */
 struct handle *handle_check(lua_State *L, int arg, const char *class) {
-  struct handle *handle = luaL_checkudata(L, arg, class);
+  struct handle *handle = NULL;
+  if (lua_type(L, arg) == LUA_TUSERDATA && lua_rawlen(L, arg) == sizeof *handle)
+    handle = lua_touserdata(L, arg);
+  if (!handle || handle->class != class) handle = luaL_checkudata(L, arg, class);
   if (handle->object == 0) luaL_argerror(L, arg, "it is closed");
   return handle;
 }

@@ -21,7 +21,7 @@ struct work {
 };
 
 static int pool_create(lua_State *L) {
-  struct handle *handle = handle_new(L, BIND_POOL);
+  struct handle *handle = handle_new(L, bind_pool_class);
   uint64_t hold, pool = pool_new(family_ledger(), &hold);
   if (!pool) return bind_fail(L, -ENOMEM);
   handle_open(L, handle, pool, hold);
@@ -29,7 +29,7 @@ static int pool_create(lua_State *L) {
 }
 
 static struct pool *check_pool(lua_State *L) {
-  return heap_payload(handle_check(L, 1, BIND_POOL)->object);
+  return heap_payload(handle_check(L, 1, bind_pool_class)->object);
 }
 
 static struct work *check_work(lua_State *L, int arg) {
@@ -244,7 +244,7 @@ static int job_m_stop(lua_State *L) {
 /* free(pool, slots): true; or false while one of the workers is still in it. */
 static int job_m_free(lua_State *L) {
   struct work *work = luaL_checkudata(L, 1, CLASS);
-  struct handle *pool = handle_check(L, 2, BIND_POOL);
+  struct handle *pool = handle_check(L, 2, bind_pool_class);
   int slots[FAMILY_MOST], n = read_slots(L, 3, slots, (int)FAMILY_MOST), busy = 0;
   if (work->block) {
     pool_withdraw(heap_payload(pool->object), work->block);
@@ -272,7 +272,7 @@ void bind_pool(lua_State *L) {
                                          {"free", job_m_free},
                                          {NULL, NULL}};
   static const luaL_Reg functions[] = {{"pool", pool_create}, {"job", job_create}, {NULL, NULL}};
-  bind_class(L, BIND_POOL, pool_methods, handle_close);
+  bind_class(L, bind_pool_class, pool_methods, handle_close);
   bind_class(L, CLASS, job_methods, job_gc);
   luaL_setfuncs(L, functions, 0);
 }

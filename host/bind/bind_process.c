@@ -204,7 +204,7 @@ static int process_doze(lua_State *L) {
   int64_t deadline = clock_slice(bind_deadline(L, 2));
   for (lua_Integer i = 1; n < FUTEX_MANY && lua_geti(L, 1, i) != LUA_TNIL; i++) {
     struct process *process = luaL_testudata(L, -1, CLASS);
-    struct handle *queue = luaL_testudata(L, -1, BIND_QUEUE);
+    struct handle *queue = luaL_testudata(L, -1, bind_queue_class);
     lua_pop(L, 1);
     if (queue && queue->object) {
       words[n] = queue_watch(queue->object);

@@ -10,7 +10,7 @@
 static struct buffer incoming; /* the message last got; empty again before the next Lua call */
 
 static uint64_t check(lua_State *L) {
-  return handle_check(L, 1, BIND_QUEUE)->object;
+  return handle_check(L, 1, bind_queue_class)->object;
 }
 
 /* With timeout 0 the answer names the state, not the clock. */
@@ -25,7 +25,7 @@ static int fail(lua_State *L, int rc, int64_t deadline, const char *state) {
 static int queue_create(lua_State *L) {
   lua_Integer capacity = luaL_optinteger(L, 1, 0);
   luaL_argcheck(L, capacity >= 0 && capacity < 1 << 30, 1, "capacity out of range");
-  struct handle *handle = handle_new(L, BIND_QUEUE);
+  struct handle *handle = handle_new(L, bind_queue_class);
   uint64_t hold, queue = queue_new((uint64_t)capacity, family_ledger(), &hold);
   if (!queue) return bind_fail(L, -ENOMEM);
   handle_open(L, handle, queue, hold);
@@ -195,7 +195,7 @@ static int queue_m_iter(lua_State *L) {
 }
 
 static int queue_m_tostring(lua_State *L) {
-  struct handle *handle = luaL_checkudata(L, 1, BIND_QUEUE);
+  struct handle *handle = luaL_checkudata(L, 1, bind_queue_class);
   if (handle->object == 0)
     lua_pushliteral(L, "Queue (closed handle)");
   else
@@ -228,8 +228,8 @@ void bind_queue(lua_State *L) {
       {"_ready", queue_m_ready},
       {NULL, NULL},
   };
-  bind_class(L, BIND_QUEUE, methods, handle_close);
-  luaL_getmetatable(L, BIND_QUEUE);
+  bind_class(L, bind_queue_class, methods, handle_close);
+  luaL_getmetatable(L, bind_queue_class);
   lua_pushcfunction(L, queue_m_len);
   lua_setfield(L, -2, "__len");
   lua_pushcfunction(L, queue_m_tostring);

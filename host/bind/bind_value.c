@@ -12,16 +12,15 @@
 static const struct type {
   char letter;
   int is_float, bytes, is_signed;
-} types[] = {
-    {'b', 0, 1, 1}, {'B', 0, 1, 0}, {'h', 0, 2, 1}, {'H', 0, 2, 0}, {'i', 0, 4, 1},
-    {'I', 0, 4, 0}, {'l', 0, 8, 1}, {'L', 0, 8, 0}, {'j', 0, 8, 1}, {'J', 0, 8, 0},
-    {'T', 0, 8, 0}, {'f', 1, 4, 1}, {'d', 1, 8, 1}, {'n', 1, 8, 1}, {'?', 0, 0, 0},
+} types[128] = {
+    ['b'] = {'b', 0, 1, 1}, ['B'] = {'B', 0, 1, 0}, ['h'] = {'h', 0, 2, 1}, ['H'] = {'H', 0, 2, 0},
+    ['i'] = {'i', 0, 4, 1}, ['I'] = {'I', 0, 4, 0}, ['l'] = {'l', 0, 8, 1}, ['L'] = {'L', 0, 8, 0},
+    ['j'] = {'j', 0, 8, 1}, ['J'] = {'J', 0, 8, 0}, ['T'] = {'T', 0, 8, 0}, ['f'] = {'f', 1, 4, 1},
+    ['d'] = {'d', 1, 8, 1}, ['n'] = {'n', 1, 8, 1}, ['?'] = {'?', 0, 0, 0},
 };
 
 static const struct type *type_of(uint32_t letter) {
-  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-    if ((uint32_t)types[i].letter == letter) return &types[i];
-  return NULL;
+  return letter < 128 && types[letter].letter ? &types[letter] : NULL;
 }
 
 static uint64_t float_bits(double x) {
@@ -73,7 +72,7 @@ static int push_bits(lua_State *L, const struct type *type, uint64_t bits) {
 }
 
 static struct cell *check(lua_State *L) {
-  return heap_payload(handle_check(L, 1, BIND_VALUE)->object);
+  return heap_payload(handle_check(L, 1, bind_value_class)->object);
 }
 
 static int value_create(lua_State *L) {
@@ -84,7 +83,7 @@ static int value_create(lua_State *L) {
         L, 1,
         lua_pushfstring(L, "unknown type '%s' (one of b B h H i I l L j J T f d n ?)", letter));
   uint64_t bits = lua_isnoneornil(L, 2) ? 0 : check_bits(L, 2, type);
-  struct handle *handle = handle_new(L, BIND_VALUE);
+  struct handle *handle = handle_new(L, bind_value_class);
   uint64_t hold, cell = cell_new(type->letter, bits, family_ledger(), &hold);
   if (!cell) return bind_fail(L, -ENOMEM);
   handle_open(L, handle, cell, hold);
@@ -245,7 +244,7 @@ static int value_newindex(lua_State *L) {
 }
 
 static int value_tostring(lua_State *L) {
-  struct handle *handle = luaL_checkudata(L, 1, BIND_VALUE);
+  struct handle *handle = luaL_checkudata(L, 1, bind_value_class);
   if (handle->object == 0) {
     lua_pushliteral(L, "Value (closed handle)");
     return 1;
@@ -266,8 +265,8 @@ void bind_value(lua_State *L) {
       {"wait", value_m_wait}, {"notify", value_m_notify},
       {NULL, NULL},
   };
-  bind_class(L, BIND_VALUE, methods, handle_close);
-  luaL_getmetatable(L, BIND_VALUE);
+  bind_class(L, bind_value_class, methods, handle_close);
+  luaL_getmetatable(L, bind_value_class);
   lua_getfield(L, -1, "__index");
   lua_pushliteral(L, "value");
   lua_pushcclosure(L, value_index, 2);

@@ -94,7 +94,7 @@ static void run_job(lua_State *L, uint64_t block) {
 
 /* work(pool): runs jobs until the pool is closed and nothing is posted. */
 static int worker_work(lua_State *L) {
-  struct pool *pool = heap_payload(handle_check(L, 1, BIND_POOL)->object);
+  struct pool *pool = heap_payload(handle_check(L, 1, bind_pool_class)->object);
   lua_settop(L, 1);
   lua_pushcfunction(L, outcome_handler);
   luaL_checkstack(L, 16, NULL);
