@@ -116,8 +116,11 @@ static int process_m_status(lua_State *L) {
   return 2;
 }
 
+/* To one that has ended, or whose object is closed: nil, message, "gone". */
 static int process_m_signal(lua_State *L) {
-  struct process *process = check(L);
+  struct process *process = luaL_checkudata(L, 1, CLASS);
+  if (process->owner < 0) return bind_fail(L, -ESRCH);
+  check(L);
   int rc = proc_signal(&process->proc, (int)luaL_checkinteger(L, 2));
   if (rc < 0) return bind_fail(L, rc);
   lua_pushboolean(L, 1);

@@ -9,18 +9,29 @@
 #include <unistd.h>
 
 /* ftruncate beyond RLIMIT_FSIZE would not fail, it would raise SIGXFSZ. */
-static size_t within_file_limit(size_t size, size_t least) {
+static size_t within_file_limit(size_t size) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return size;
-  while (size > limit.rlim_cur && size > least) size /= 2;
+  while (size > limit.rlim_cur) size /= 2;
   return size;
 }
 
-int map_reserve(map *m, size_t size, size_t least) {
+/* The numbers 0 to 2 are stdio's, even while they are closed: a child's stdin would land on ours.
+ */
+static int create(void) {
   int fd = memfd_create("mphost", MFD_CLOEXEC);
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
+  close(fd);
+  errno = error;
+  return high;
+}
+
+int map_reserve(map *m, size_t size, size_t least) {
+  int fd = create();
   if (fd < 0) return -errno;
-  int rc = -ENOMEM;
-  for (size = within_file_limit(size, least); size >= least; size /= 2) {
+  int rc = -EFBIG;
+  for (size = within_file_limit(size); size >= least; size /= 2) {
     if (ftruncate(fd, (off_t)size) != 0) {
       rc = -errno;
       continue;

@@ -18,7 +18,8 @@ typedef struct map {
 } map;
 
 /* Reserves at most `size` bytes, less where limits forbid (half, a quarter ... down to `least`).
-   The mapping is shared with all processes forked later, at the same address. 0 or -errno. */
+   The mapping is shared with all processes forked later, at the same address. 0 or -errno
+   (-EFBIG: RLIMIT_FSIZE is below `least`). */
 int map_reserve(map *m, size_t size, size_t least);
 
 /* Gives the memory back; the descriptor is closed. */

@@ -47,6 +47,11 @@ int proc_fork(proc *child) {
     return 0;
   }
   int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd >= 0 && fd <= STDERR_FILENO) { /* stdio's numbers, even while they are closed */
+    int low = fd;
+    fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(low);
+  }
   *child = (proc){.pid = pid, .pidfd = fd < 0 ? -1 : fd};
   return 1;
 }

@@ -94,7 +94,8 @@ local function lost_item(self, call, worker, index)
   call.errors[#call.errors + 1] = {
     index = index, worker = worker.number, pid = worker.pid,
     kind = type(status) == "number" and status >= 0 and "exit" or "crash",
-    message = type(status) == "number" and status >= 0 and ("the task called os.exit(%d)"):format(status)
+    message = type(status) == "number" and status >= 0
+        and ("the task ended its worker, as os.exit(%d) does"):format(status)
       or ("worker %d (pid %d) was %s%s"):format(worker.number, worker.pid, errors.describe(status, dumped),
         tries > 1 and (", try %d of %d"):format(tries, call.retries + 1) or ""),
   }
@@ -177,8 +178,9 @@ local function collect(self, call, job)
     end
     call.unposted[job] = nil
   end
-  local state = job:collect(call.results, call.errors, self._slots)
-  if state == "dead" then replace_dead(self, call) end
+  -- A worker killed before its first instruction has no life lock to give back: look at all of them now and then.
+  local state = job:collect(call.results, call.errors, self._slots, 0.25)
+  if state == "dead" or state == nil then replace_dead(self, call) end
   if state == "done" then
     call.over[job] = true
     self._old_jobs[#self._old_jobs + 1] = job
