@@ -13,6 +13,7 @@
 #include "shm/region.h"
 
 #define FIRST_RING ((size_t)32 << 10)
+_Static_assert(2 * (QUEUE_INLINE + 16) <= FIRST_RING, "an empty ring has room, see make_room");
 #define CLOSED ((uint64_t)1 << 63)
 #define COUNT_MASK 0x7fffffffu
 
@@ -172,30 +173,41 @@ static void switch_ring(struct queue *q, uint64_t ring, uint64_t block, size_t b
   object_drop(old);
 }
 
-/* Holding `put`: a ring twice as large, with the same messages. */
+/* Holding `put`: a ring twice as large, with the same messages. 0, -ENOMEM, or -EBUSY: a consumer
+   holds its end. That one may have emptied the ring by now and sleep for a message: then there is
+   room without us growing. */
 static int grow(struct queue *q, uint64_t block) {
   size_t bytes = (q->mask + 1) * 16;
   if (bytes > (size_t)16 << 30) return -ENOMEM; /* positions are 32 bits of 8 bytes */
+  if (taken(robust_lock_until(&q->get, clock_now() + 1000000)) < 0) return -EBUSY;
   uint64_t ring = heap_alloc(bytes, BLOCK_DATA, family_ledger());
-  if (!ring) return -ENOMEM;
-  taken(robust_lock(&q->get));
-  switch_ring(q, ring, block, bytes);
+  if (ring) switch_ring(q, ring, block, bytes);
   robust_unlock(&q->get);
-  return 0;
+  return ring ? 0 : -ENOMEM;
+}
+
+static int fits(const struct queue *q, uint32_t at, uint32_t units) {
+  return at - position(q->head_seen) + units <= (uint32_t)q->mask + 1;
 }
 
 /* Holding `put`: makes the ring have `units` in one piece at its tail: how many units must be
- * skipped first, or an error. */
-static int64_t make_room(struct queue *q, uint64_t block, uint32_t units) {
+   skipped first, or an error. An empty ring always has them: skip and message together are less
+   than twice QUEUE_INLINE. A stopped consumer that holds its end of a full ring is waited for until
+   the deadline, a slice at least. */
+static int64_t make_room(struct queue *q, uint64_t block, uint32_t units, int64_t deadline) {
+  int64_t patience = clock_slice(CLOCK_NEVER);
   for (;;) {
-    uint32_t size = (uint32_t)q->mask + 1, at = position(LOAD(&q->tail, relaxed));
-    uint32_t to_end = size - (at & (uint32_t)q->mask);
+    uint32_t at = position(LOAD(&q->tail, relaxed));
+    uint32_t to_end = (uint32_t)q->mask + 1 - (at & (uint32_t)q->mask);
     uint32_t skip = units > to_end ? to_end : 0;
-    if (at - position(q->head_seen) + skip + units <= size) return skip;
+    if (fits(q, at, skip + units)) return skip;
     q->head_seen = LOAD(&q->head, acquire);
-    if (at - position(q->head_seen) + skip + units <= size) return skip;
+    if (fits(q, at, skip + units)) return skip;
     int rc = grow(q, block);
-    if (rc < 0) return rc;
+    if (rc == -EBUSY &&
+        (deadline == CLOCK_NEVER || clock_now() < deadline || clock_now() < patience))
+      continue;
+    if (rc < 0) return rc == -EBUSY ? -ETIMEDOUT : rc;
   }
 }
 
@@ -260,7 +272,7 @@ static int put(uint64_t queue, const void *bytes, size_t size, uint64_t block, i
   if (rc < 0) return rc == -EAGAIN && (LOAD(&q->tail, relaxed) & CLOSED) ? -EPIPE : rc;
   rc = wait_for_place(q, deadline, at_once);
   if (rc == 0) {
-    int64_t skip = make_room(q, queue, units_of(block ? sizeof block : size));
+    int64_t skip = make_room(q, queue, units_of(block ? sizeof block : size), deadline);
     if (skip < 0)
       rc = (int)skip;
     else if (block)

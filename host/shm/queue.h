@@ -29,7 +29,7 @@
 #include "shm/heap.h"
 #include "shm/robust.h"
 
-#define QUEUE_INLINE (16 << 10) /* bytes: larger messages go in blocks of their own */
+#define QUEUE_INLINE (8 << 10) /* bytes: larger messages go in blocks of their own */
 
 struct queue {
   robust put; /* 0: the producers' line */
