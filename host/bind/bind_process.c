@@ -22,11 +22,30 @@ extern void __gcov_dump(void);
 
 struct process {
   proc proc;
-  int slot;      /* -1: reaped */
-  int owner;     /* family index of the process that started it */
-  int daemon;    /* at the state's end: killed, not joined */
-  uint64_t left; /* block with its result, in our ledger; 0: none */
+  int slot;                     /* -1: reaped */
+  int owner;                    /* family index of the process that started it */
+  int daemon;                   /* at the state's end: killed, not joined */
+  uint64_t left;                /* block with its result, in our ledger; 0: none */
+  struct process *next, **link; /* all that have a descriptor open: a child closes its copies */
 };
+
+static struct process *opened;
+
+static void enlist(struct process *process) {
+  process->next = opened;
+  process->link = &opened;
+  if (opened) opened->link = &process->next;
+  opened = process;
+}
+
+static void close_descriptor(struct process *process) {
+  if (process->link) {
+    *process->link = process->next;
+    if (process->next) process->next->link = process->link;
+    process->link = NULL;
+  }
+  proc_close(&process->proc);
+}
 
 static struct process *check(lua_State *L) {
   struct process *process = luaL_checkudata(L, 1, CLASS);
@@ -63,6 +82,7 @@ static void leave(int code) {
  * exit code. */
 static void run_child(lua_State *L, int slot) {
   if (family_enter(slot) < 0) _exit(127);
+  while (opened) close_descriptor(opened);
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, own, 1);
@@ -92,6 +112,7 @@ static int process_fork(lua_State *L) {
   }
   process->slot = slot;
   process->owner = family_index();
+  enlist(process);
   return 1;
 }
 
@@ -181,7 +202,7 @@ static int process_close(lua_State *L) {
     wait_for(process, CLOCK_NEVER);
     let_go(process);
   }
-  proc_close(&process->proc);
+  close_descriptor(process);
   return 0;
 }
 

@@ -46,7 +46,7 @@ end
 function mp.Value(type, init)
   if _G.type(type) ~= "string" then check.type(1, 1, "Value", type, "string") end
   local ok, value = pcall(core.value, type, init)
-  if not ok then error((value:gsub("to '%?'", "to 'Value'")), 2) end
+  if not ok then error((value:gsub("to '[^']*'", "to 'Value'", 1)), 2) end
   return value
 end
 

@@ -135,12 +135,13 @@ end
 ---Whether it has been started and has not ended.
 ---@return boolean
 function methods:is_alive()
-  return self._core ~= nil and not self._closed and not settle(self)
+  return self == current or self._core ~= nil and not self._closed and not settle(self)
 end
 
 ---Its state in words: "not started", "running", "exited with code 0", "killed by SIGSEGV".
 ---@return string
 function methods:status()
+  if self == current then return "running" end
   if not self._core then return "not started" end
   if not settle(self) then return "running" end
   return errors.describe(self._status, self._dumped)
@@ -181,7 +182,7 @@ end
 
 local properties = {}
 function properties.pid(self) return self._own_pid or self._core and self._core:pid() end
-function properties.exitcode(self) return self._core and settle(self) and self._status or nil end
+function properties.exitcode(self) return self ~= current and self._core and settle(self) and self._status or nil end
 function properties.sentinel(self) return started(self, "sentinel"):sentinel() end
 
 function Process:__index(key)
