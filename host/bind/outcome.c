@@ -2,6 +2,7 @@
 #include "bind/outcome.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define FAILED 0 /* no message of the codec's begins so */
 
@@ -9,6 +10,8 @@ int outcome_handler(lua_State *L) {
   lua_createtable(L, 0, 3);
   lua_pushstring(L, luaL_tolstring(L, 1, NULL));
   lua_setfield(L, 2, "message");
+  lua_pushinteger(L, getpid());
+  lua_setfield(L, 2, "pid");
   lua_settop(L, 2);
   luaL_traceback(L, L, NULL, 1);
   lua_setfield(L, 2, "traceback");
@@ -24,6 +27,8 @@ static void make_record(lua_State *L) {
   lua_createtable(L, 0, 1);
   lua_insert(L, -2);
   lua_setfield(L, -2, "message");
+  lua_pushinteger(L, getpid());
+  lua_setfield(L, -2, "pid");
 }
 
 static int encode_record(lua_State *L, struct arena *arena) {

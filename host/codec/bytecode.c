@@ -1,6 +1,6 @@
 /* One pass over the dump; within a prototype the code is looked at after the constants and the
  * upvalues that give it meaning, and marks the constants that are names of globals. */
-#include "bytecode.h"
+#include "codec/bytecode.h"
 
 #include <errno.h>
 #include <stdbool.h>

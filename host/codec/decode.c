@@ -1,5 +1,5 @@
 /* From bytes to a Lua value. Whatever the bytes say, the answer is a value or -EBADMSG. */
-#include "decode.h"
+#include "codec/decode.h"
 
 #include <lauxlib.h>
 

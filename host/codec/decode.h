@@ -13,7 +13,7 @@
 #ifndef MPHOST_CODEC_DECODE_H
 #define MPHOST_CODEC_DECODE_H
 
-#include "wire.h"
+#include "codec/wire.h"
 
 #include <errno.h>
 

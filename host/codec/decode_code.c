@@ -1,5 +1,5 @@
 /* What is code or may run some: functions, things by name, objects by their __unpack. */
-#include "decode.h"
+#include "codec/decode.h"
 
 #include <lauxlib.h>
 

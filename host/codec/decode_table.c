@@ -1,5 +1,5 @@
 /* Tables back from bytes: made at their full size, as far as the message can back its counts. */
-#include "decode.h"
+#include "codec/decode.h"
 
 #include <lauxlib.h>
 

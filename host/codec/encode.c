@@ -1,5 +1,5 @@
 /* From a Lua value to bytes: scalars at once, everything else frame by frame. */
-#include "encode.h"
+#include "codec/encode.h"
 
 #include <errno.h>
 #include <lauxlib.h>

@@ -17,9 +17,9 @@
 #ifndef MPHOST_CODEC_ENCODE_H
 #define MPHOST_CODEC_ENCODE_H
 
-#include "memo.h"
-#include "names.h"
-#include "wire.h"
+#include "codec/memo.h"
+#include "codec/names.h"
+#include "codec/wire.h"
 
 enum encode_slot {                  /* counted from the top of Lua's stack that the message found */
                    ENCODE_MEMO = 1, /* the memo's table */

@@ -9,9 +9,9 @@
  * _ENV is a variable like any other whose value is the globals table, and dd says so. The global
  * names come from the bytecode itself (bytecode.h). A name goes along when its value here is not
  * nil and not what a fresh state has; by its value's own rules, so modules go by name. */
-#include "encode.h"
+#include "codec/encode.h"
 
-#include "bytecode.h"
+#include "codec/bytecode.h"
 
 #include <errno.h>
 

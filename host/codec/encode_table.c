@@ -1,6 +1,6 @@
 /* Tables: the list part element by element or in packed runs, the other keys, the metatable; and
  * objects, which a __pack field turns into a plain value. */
-#include "encode.h"
+#include "codec/encode.h"
 
 #include <errno.h>
 #include <lauxlib.h>

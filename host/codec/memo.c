@@ -1,5 +1,5 @@
 /* Linear while it is short, then a power-of-two table with linear probing, at most half full. */
-#include "memo.h"
+#include "codec/memo.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Walks package.loaded: modules first, then their fields; Lua's own before everybody else's, so
  * that string.format is not called by the name of someone who re-exports it. */
-#include "names.h"
+#include "codec/names.h"
 
-#include "wire.h"
+#include "codec/wire.h"
 
 #include <lauxlib.h>
 #include <lualib.h>

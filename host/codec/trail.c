@@ -6,7 +6,7 @@
  *
  * Read off the frames from the innermost outward, so a function's part comes before the way to the
  * function. Long ways are cut in their middle: nobody reads a million brackets. */
-#include "encode.h"
+#include "codec/encode.h"
 
 #include <ctype.h>
 #include <lauxlib.h>

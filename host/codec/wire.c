@@ -1,5 +1,5 @@
 /* The two parts of the wire that are not worth inlining. */
-#include "wire.h"
+#include "codec/wire.h"
 
 int wire_more(wire_out *out, size_t need) {
   size_t length = wire_length(out);

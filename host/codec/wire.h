@@ -6,7 +6,7 @@
 #ifndef MPHOST_CODEC_WIRE_H
 #define MPHOST_CODEC_WIRE_H
 
-#include "codec.h"
+#include "codec/codec.h"
 
 #include <string.h>
 

@@ -12,8 +12,8 @@
 #include "shm/object.h"
 #include "shm/region.h"
 
-#define FIRST_RING ((size_t)32 << 10)
-_Static_assert(2 * (QUEUE_INLINE + 16) <= FIRST_RING, "an empty ring has room, see make_room");
+_Static_assert(2 * (QUEUE_INLINE + 16) <= QUEUE_FIRST_RING,
+               "an empty ring has room, see make_room");
 #define CLOSED ((uint64_t)1 << 63)
 #define COUNT_MASK 0x7fffffffu
 
@@ -69,8 +69,8 @@ uint64_t queue_new(uint64_t capacity, struct link *list, uint64_t *hold) {
   robust_init(&q->put);
   robust_init(&q->get);
   q->capacity = capacity;
-  q->mask = FIRST_RING / 8 - 1;
-  q->ring = heap_alloc(FIRST_RING, BLOCK_DATA, &block_at(offset)->owned);
+  q->mask = QUEUE_FIRST_RING / 8 - 1;
+  q->ring = heap_alloc(QUEUE_FIRST_RING, BLOCK_DATA, &block_at(offset)->owned);
   if (q->ring) return offset;
   object_drop(*hold);
   return 0;

@@ -29,7 +29,8 @@
 #include "shm/heap.h"
 #include "shm/robust.h"
 
-#define QUEUE_INLINE (8 << 10) /* bytes: larger messages go in blocks of their own */
+#define QUEUE_FIRST_RING ((size_t)32 << 10) /* bytes: a ring begins so and doubles */
+#define QUEUE_INLINE (8 << 10)              /* bytes: larger messages go in blocks of their own */
 
 struct queue {
   robust put; /* 0: the producers' line */

@@ -153,19 +153,22 @@ local function abandon(self, call)
   free_jobs(self)
 end
 
-local function task_error(call, record)
+local function task_error(self, call, record)
   local fields = {}
+  for _, worker in ipairs(self._workers) do
+    if worker.pid == record.pid then fields.worker = worker.number end
+  end
   for key, value in pairs(record) do fields[key] = value end
   fields.item = errors.shorten(call.items[record.index])
   return errors.new(fields)
 end
 
-local function first_error(call)
+local function first_error(self, call)
   local least
   for _, record in ipairs(call.errors) do
     if not least or record.index < least.index then least = record end
   end
-  return task_error(call, least)
+  return task_error(self, call, least)
 end
 
 -- Takes in one job as far as it goes: true when it is over.
@@ -225,14 +228,14 @@ end
 
 local function usable(self, name)
   if self._pid ~= core.pid() then
-    error(("'%s': a pool can be used only by the process that made it"):format(name), 3)
+    error(("'%s': a pool can be used only by the process that made it"):format(name), 4)
   end
-  if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), 3) end
+  if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), 4) end
 end
 
 local function items_of(items, name)
   if type(items) == "table" then return items, items.n or #items end
-  check.callable(2, 2, name, items)
+  check.callable(3, 2, name, items)
   local list, n = {}, 0
   for item in items do
     n = n + 1
@@ -267,10 +270,10 @@ local function run(self, call)
   end
   if call.collect then
     local failed = {}
-    for _, record in ipairs(call.errors) do failed[record.index] = task_error(call, record) end
+    for _, record in ipairs(call.errors) do failed[record.index] = task_error(self, call, record) end
     return call.results, failed
   end
-  if #call.errors > 0 then error(first_error(call), 0) end
+  if #call.errors > 0 then error(first_error(self, call), 0) end
   return call.results
 end
 
@@ -291,7 +294,8 @@ end
 ---@return table<integer, mphost.TaskError>? errors  by index, with on_error = "collect"
 function methods:map(f, items, options)
   local call = new_call(self, "map", f, items, options)
-  return run_for_caller(self, call)
+  local results, failed = run_for_caller(self, call) -- no tail call: error levels count its frame
+  return results, failed
 end
 
 ---f(table.unpack(item)) for each item.
@@ -303,7 +307,8 @@ end
 function methods:starmap(f, items, options)
   check.callable(1, 1, "starmap", f)
   local call = new_call(self, "starmap", function(item) return f(table.unpack(item, 1, item.n)) end, items, options)
-  return run_for_caller(self, call)
+  local results, failed = run_for_caller(self, call) -- no tail call: error levels count its frame
+  return results, failed
 end
 
 ---f(...) in a worker.

@@ -69,8 +69,7 @@ end
 ---@param self {name: string}
 ---@param seed integer
 function process.become(self, seed)
-  parent = { name = process.current_process().name, pid = self._parent_pid }
-  function parent.is_alive() return true end
+  parent = { name = process.current_process().name, pid = self._parent_pid, is_alive = function() return true end }
   current, children, count = self, {}, 0
   self._own_pid = core.pid()
   math.randomseed(seed, core.pid())
@@ -180,10 +179,11 @@ function Process:__close(err)
   self:close()
 end
 
-local properties = {}
-function properties.pid(self) return self._own_pid or self._core and self._core:pid() end
-function properties.exitcode(self) return self ~= current and self._core and settle(self) and self._status or nil end
-function properties.sentinel(self) return started(self, "sentinel"):sentinel() end
+local properties = {
+  pid = function(self) return self._own_pid or self._core and self._core:pid() end,
+  exitcode = function(self) return self ~= current and self._core and settle(self) and self._status or nil end,
+  sentinel = function(self) return started(self, "sentinel"):sentinel() end,
+}
 
 function Process:__index(key)
   local property = properties[key]
@@ -231,8 +231,8 @@ function process.spawn(f, ...)
   return process.Process(f, ...):start()
 end
 
-local main = { name = "MainProcess", daemon = false }
-function main.is_alive() return true end
+local function yes() return true end
+local main = { name = "MainProcess", daemon = false, is_alive = yes }
 
 ---The object of this process; in the first one: name "MainProcess" and pid.
 ---@return mphost.Process

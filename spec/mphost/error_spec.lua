@@ -1,0 +1,52 @@
+-- mphost.error: task errors as text, values in short, statuses in words.
+local errors = require "mphost.error"
+
+describe("TaskError", function()
+  it("tells all it knows", function()
+    local err = errors.new { message = "x.lua:3: boom", traceback = "stack traceback:\n\tx.lua:3: in f", item = "7",
+                             index = 12, worker = 2 }
+    assert.equal("error", err.kind)
+    assert.equal("task 12 failed on worker 2: x.lua:3: boom\n  item: 7\nremote stack traceback:\n\tx.lua:3: in f",
+      tostring(err))
+    assert.equal(errors.TaskError, getmetatable(err))
+  end)
+
+  it("tells less when it knows less", function()
+    assert.equal("gone", tostring(errors.new { message = "gone", kind = "crash" }))
+    assert.equal("task 1 failed: gone", tostring(errors.new { message = "gone", index = 1 }))
+    assert.equal("crash", errors.new({ kind = "crash" }).kind)
+  end)
+end)
+
+describe("errors.shorten", function()
+  it("shows values in at most 80 characters", function()
+    assert.equal("7", errors.shorten(7))
+    assert.equal("nil", errors.shorten(nil))
+    assert.equal("\"a\\nb\"", errors.shorten("a\nb"))
+    assert.equal("{1, \"two\"}", errors.shorten { 1, "two" })
+    assert.equal("{key = true}", errors.shorten { key = true })
+    for _, long in ipairs { ("x"):rep(1000), { ("y"):rep(1000), ("z"):rep(1000), ("z"):rep(1000) } } do
+      local text = errors.shorten(long)
+      assert.equal(80, #text)
+      assert.equal("...", text:sub(-3))
+    end
+    assert.truthy(errors.shorten({ 1, 2, 3, 4, 5, 6 }):find(", ...}", 1, true))
+  end)
+
+  it("asks an object for its name, but not for its fields", function()
+    local object = setmetatable({}, { __tostring = function() return "Point(1, 2)" end,
+      __pairs = function() error "touched" end })
+    assert.equal("Point(1, 2)", errors.shorten(object))
+  end)
+end)
+
+describe("errors.describe", function()
+  it("puts statuses in words", function()
+    assert.equal("exited with code 0", errors.describe(0))
+    assert.equal("exited with code 255", errors.describe(255))
+    assert.equal("killed by SIGSEGV", errors.describe(-11))
+    assert.equal("killed by SIGABRT (core dumped)", errors.describe(-6, true))
+    assert.equal("killed by signal 64", errors.describe(-64))
+    assert.truthy(errors.describe("unknown"):find "^ended")
+  end)
+end)

@@ -1,0 +1,182 @@
+-- Pools whose workers die: each costs the item in its hand and nothing else.
+local mp = require "mphost"
+local probe = require "probe"
+local tool = require "mphost.tool"
+local helper = require "support.helper"
+
+local error_of = tool.error_of
+
+local function square(n) return n * n end
+
+local function my_pid()
+  local file <close> = assert(io.open("/proc/self/stat"))
+  return tonumber(file:read("a"):match("^%d+"))
+end
+
+local function die()
+  require("probe").kill(my_pid(), 9)
+end
+
+local function squares(n)
+  local list = { n = n }
+  for i = 1, n do list[i] = i * i end
+  return list
+end
+
+describe("A pool some of whose workers die", function()
+  it("O05: reports the item of a killed worker", function()
+    local pool <close> = mp.Pool(2)
+    local err = error_of(pool.map, pool, function(x) if x.kill then die() end end, { {}, {}, { kill = 1 }, {} })
+    assert.equal(mp.TaskError, getmetatable(err))
+    assert.same({ "crash", 3, "{kill = 1}" }, { err.kind, err.index, err.item })
+    assert.equal("number", type(err.pid))
+    assert.is_true(err.worker == 1 or err.worker == 2)
+    assert.truthy(tostring(err):find("killed by SIGKILL", 1, true), tostring(err))
+    assert.same(squares(10), pool:map(square, mp.range(1, 10)))
+    assert.equal(2, #probe.children())
+  end)
+
+  it("loses no other item to it", function()
+    local pool <close> = mp.Pool(2)
+    for _, chunk in ipairs { 1, 3, 50 } do
+      local r, errors = pool:map(function(x)
+        if x % 10 == 0 then die() end
+        return x * x
+      end, mp.range(1, 50), { on_error = "collect", chunk = chunk })
+      for i = 1, 50 do
+        if i % 10 == 0 then
+          assert.same({ "crash", i }, { errors[i].kind, errors[i].index })
+          assert.is_nil(r[i])
+        else
+          assert.same({ i * i }, { r[i], errors[i] })
+        end
+      end
+    end
+  end)
+
+  it("reports os.exit in a task with its code", function()
+    local pool <close> = mp.Pool(2)
+    for _, code in ipairs { 0, 3 } do
+      local err = error_of(pool.map, pool, function() os.exit(code) end, { "item" })
+      assert.same({ "exit", 1, "\"item\"" }, { err.kind, err.index, err.item })
+      assert.truthy(err.message:find(("os.exit(%d)"):format(code), 1, true), err.message)
+    end
+    assert.same(squares(3), pool:map(square, { 1, 2, 3 }))
+  end)
+
+  it("tries an item again with retries", function()
+    local pool <close> = mp.Pool(2)
+    local tries = mp.Value("i")
+    local function fragile(x)
+      if x == 5 and tries:add(1) < 2 then die() end
+      return x * x
+    end
+    assert.same(squares(10), pool:map(fragile, mp.range(1, 10), { retries = 2 }))
+    assert.equal(3, tries.value)
+    tries.value = 0
+    assert.same(squares(10), pool:starmap(fragile, { { 1 }, { 2 }, { 3 }, { 4 }, { 5 }, { 6 }, { 7 }, {
+      8 }, { 9 }, { 10 } },
+      { retries = 2 }))
+    local patient <close> = mp.Pool { workers = 1, retries = 3 }
+    tries.value = -1
+    assert.same(squares(10), patient:map(fragile, mp.range(1, 10)))
+    assert.equal(3, tries.value)
+  end)
+
+  it("gives up after that many", function()
+    local pool <close> = mp.Pool { workers = 2, retries = 5 }
+    local tries = mp.Value("i")
+    local err = error_of(pool.map, pool, function(x) if x == 2 then tries:add(1) die() end end, { 1, 2, 3 },
+      { retries = 2 })
+    assert.same({ "crash", 2, 3 }, { err.kind, err.index, tries.value })
+    assert.truthy(err.message:find("try 3 of 3", 1, true), err.message)
+    tries.value = 0
+    error_of(pool.map, pool, function() tries:add(1) die() end, { 1 })
+    assert.equal(6, tries.value)
+  end)
+
+  it("does not try errors of the task again", function()
+    local pool <close> = mp.Pool(2)
+    local tries = mp.Value("i")
+    error_of(pool.map, pool, function() tries:add(1) error "x" end, { 1 }, { retries = 5 })
+    assert.equal(1, tries.value)
+  end)
+
+  it("replaces workers that were killed between calls", function()
+    local pool <close> = mp.Pool(3)
+    for _ = 1, 5 do
+      assert.same(squares(20), pool:map(square, mp.range(1, 20)))
+      local pids = probe.children()
+      assert.equal(3, #pids)
+      for _, pid in ipairs(pids) do tool.kill(pid) end
+      tool.await(function()
+        for _, pid in ipairs(pids) do if tool.lives(pid) then return false end end
+        return true
+      end)
+    end
+    assert.same(squares(20), pool:map(square, mp.range(1, 20)))
+  end)
+
+  it("ends though its workers were killed", function()
+    for _, how in ipairs { "close", "terminate" } do
+      local pool = mp.Pool(2)
+      pool:map(square, { 1 })
+      tool.kill(probe.children()[1])
+      pool[how](pool)
+      assert.is_true(pool:join())
+      assert.same({}, probe.children())
+    end
+  end)
+
+  it("does not wait for ever for workers that die in init", function()
+    local pool <close> = mp.Pool { workers = 2, init = function() die() end }
+    local err = error_of(pool.map, pool, square, { 1, 2, 3 })
+    assert.equal(mp.TaskError, getmetatable(err))
+    assert.same({}, probe.children())
+  end)
+
+  it("leaves no memory behind when results are lost", function()
+    local pool <close> = mp.Pool(2)
+    for i = 1, 20 do
+      pool:map(function(x)
+        if x == i then die() end
+        return { mp.Queue(), ("x"):rep(100000) }
+      end, mp.range(1, 20), { on_error = "collect" })
+    end
+  end) -- the runner looks
+
+  it("gives each result exactly once in a storm of kills", function()
+    helper.deadline(40)
+    local pool <close> = mp.Pool(3)
+    pool:map(square, { 1 })
+    local me, calls, deaths, stop = my_pid(), 0, mp.Value("i"), mp.Value("?")
+    local killer <close> = mp.spawn(function()
+      local self, parent_file = my_pid(), ("/proc/%d/task/%d/children"):format(me, me)
+      while not stop.value do
+        mp.sleep(math.random() * 0.01)
+        local pids = {}
+        for line in io.lines(parent_file) do
+          for pid in line:gmatch "%d+" do
+            if tonumber(pid) ~= self then pids[#pids + 1] = tonumber(pid) end
+          end
+        end
+        if #pids > 0 and probe.kill(pids[math.random(#pids)], 9) then deaths:add(1) end
+      end
+    end)
+    local finish = mp.clock() + 3
+    while mp.clock() < finish do
+      calls = calls + 1
+      local n = math.random(1, 300)
+      local r = pool:map(function(x)
+        local s = 0
+        for i = 1, 2000 do s = s + i % 7 end
+        return s > 0 and x * x
+      end, mp.range(1, n), { retries = 100, chunk = calls % 3 == 0 and 1 or nil })
+      assert.same(squares(n), r)
+    end
+    stop.value = true
+    killer:join()
+    assert.is_true(deaths.value > 20, deaths.value)
+    assert.same(squares(30), pool:map(square, mp.range(1, 30), { retries = 10 }))
+  end)
+end)

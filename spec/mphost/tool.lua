@@ -1,0 +1,141 @@
+-- What the specs of this folder share: programs run as users run them, waiting for things, and errors that must name
+-- the line of the call.
+local mp = require "mphost"
+local probe = require "probe"
+
+local tool = {}
+
+local BIN = os.getenv "MPHOST_BIN" or (os.getenv "MPHOST_BUILD" or "build") .. "/mphost"
+
+---How much slower than a plain build this one is: for counts of rounds.
+tool.slower = tonumber(os.getenv "MPHOST_SLOWER") or 1
+
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+local function take(path)
+  local file <close> = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  os.remove(path)
+  return text
+end
+
+---Writes the text to a temporary file: its path.
+---@param text string
+---@return string
+function tool.file(text)
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, "wb"))
+  file:write(text)
+  return path
+end
+
+---Runs a shell command line in which $M is the program and $S the script: {code, out, err}, code -N for signal N.
+---@param command string
+---@param script string?  text of a script
+---@param stdin string?
+---@return table
+function tool.shell(command, script, stdin)
+  local script_file, in_file, err_file = tool.file(script or ""), tool.file(stdin or ""), os.tmpname()
+  local pipe = assert(io.popen(("M=%s S=%s; { %s; } <%s 2>%s"):format(quote(BIN), script_file, command, in_file,
+    err_file)))
+  local out = pipe:read("a")
+  local _, how, code = pipe:close()
+  os.remove(script_file)
+  os.remove(in_file)
+  return { code = how == "signal" and -code or code, out = out, err = take(err_file) }
+end
+
+---Runs a script, with `mp` and `core` at hand, as a program of its own: {code, out, err}.
+---@param text string
+---@param stdin string?
+---@return table
+function tool.run(text, stdin)
+  return tool.shell("$M $S", 'local mp = require "mphost" ' .. text, stdin)
+end
+
+---Starts a script as a program of its own and goes on: a pipe of what it prints, its first word being its pid.
+---@param text string
+---@return file* pipe
+---@return integer pid
+function tool.start(text)
+  local path = tool.file('local mp = require "mphost" io.stdout:setvbuf "line"\n' ..
+    'print(mp.current_process().pid) ' .. text)
+  local pipe = assert(io.popen(("exec %s %s 2>/dev/null"):format(quote(BIN), path)))
+  local pid = pipe:read("n", "l")
+  os.remove(path)
+  return pipe, pid
+end
+
+---Waits until the function says true; the case's deadline ends it otherwise.
+---@param is_so fun(): boolean
+function tool.await(is_so)
+  while not is_so() do mp.sleep(0.001) end
+end
+
+---Whether there is such a process, zombies not counted.
+---@param pid integer
+---@return boolean
+function tool.lives(pid)
+  local file = io.open("/proc/" .. pid .. "/stat")
+  if not file then return false end
+  local text = file:read("a")
+  file:close()
+  local state = text and text:match("%) (%a)")
+  return state ~= nil and state ~= "Z" and state ~= "X"
+end
+
+---Waits until the process sleeps: in its blocking call, by now.
+---@param pid integer
+function tool.await_sleep(pid)
+  tool.await(function()
+    local file = io.open("/proc/" .. pid .. "/stat")
+    if not file then return true end
+    local text = file:read("a")
+    file:close()
+    return text:match("%) (%a)") == "S"
+  end)
+end
+
+---The function, written on one line, must raise at that line a message that contains the text (a plain one).
+---@param text string
+---@param f function
+function tool.raises(text, f)
+  local info = debug.getinfo(f, "S")
+  local ok, err = pcall(f)
+  assert(not ok, "no error")
+  err = tostring(err)
+  local start = ("%s:%d: "):format(info.short_src, info.linedefined)
+  if err:sub(1, #start) ~= start then error(("not at the caller's line %s\n%s"):format(start, err), 2) end
+  if not err:find(text, 1, true) then error(("no %q in\n%s"):format(text, err), 2) end
+end
+
+---What the function raises, which must be something.
+---@param f function
+---@param ... any
+---@return any
+function tool.error_of(f, ...)
+  local ok, err = pcall(f, ...)
+  assert(not ok, "no error")
+  return err
+end
+
+---Seconds that the function took, and what it returned.
+---@param f function
+---@param ... any
+---@return number
+---@return any ...
+function tool.timed(f, ...)
+  local start = mp.clock()
+  local results = table.pack(f(...))
+  return mp.clock() - start, table.unpack(results, 1, results.n)
+end
+
+---Ends a process at once.
+---@param pid integer
+function tool.kill(pid)
+  probe.kill(pid, 9)
+end
+
+return tool
