@@ -29,7 +29,7 @@ struct link *family_ledger(void) {
 }
 
 static void leave_slot(void) {
-  forked = mine >= 0;
+  forked |= mine >= 0;
   mine = -1;
 }
 
@@ -111,7 +111,6 @@ int family_claim(void) {
 
 int family_enter(int index) {
   struct slot *slot = family_slot(index);
-  forked = 0;
   take_life(slot);
   journal_lock();
   int late = slot->state != SLOT_STARTING || slot->gen != claimed_gen;
@@ -121,6 +120,7 @@ int family_enter(int index) {
   }
   journal_unlock();
   if (late) return -ESTALE;
+  forked = 0;
   mine = index;
   return 0;
 }

@@ -126,27 +126,24 @@ uint64_t heap_take(size_t size, int kind, struct link *list, int *cold) {
   return offset;
 }
 
-void heap_give(struct block *block) {
+/* Notes a block that is in no list any more as free. */
+static void give(struct block *block, uint64_t cold) {
   struct books *b = books();
   int class = class_of(block->size);
-  uint64_t cold = 0;
-  if (block->size >= BIG) {
-    uint64_t warm = journal_get(&b->warm) + block->size;
-    if (warm <= HEAP_WARM) {
-      journal_set(&b->warm, warm);
-    } else {
-      /* Its contents are worth nothing any more, so this needs no transaction. The header's page
-       * stays. */
-      cold = 1;
-      uint64_t at = region_offset(block);
-      map_discard(&region, at + HEAP_HEADER, block->size - HEAP_HEADER);
-    }
-  }
+  if (block->size >= BIG && !cold) journal_set(&b->warm, journal_get(&b->warm) + block->size);
   journal_set(&block->kind, BLOCK_FREE);
   journal_set(&block->note, cold);
   journal_set(&block->link.next, journal_get(&b->free[class]));
   journal_set(&b->free[class], region_offset(block));
   journal_set(&b->used, journal_get(&b->used) - block->size);
+}
+
+void heap_give(struct block *block) {
+  int cold = block->size >= BIG && journal_get(&books()->warm) + block->size > HEAP_WARM;
+  /* Its contents are worth nothing any more, so this needs no transaction. The header's page stays.
+   */
+  if (cold) map_discard(&region, region_offset(block) + HEAP_HEADER, block->size - HEAP_HEADER);
+  give(block, (uint64_t)cold);
 }
 
 /* A block whose pages could not be had goes back. */
@@ -155,7 +152,7 @@ static uint64_t warm_up(uint64_t offset) {
   if (map_commit(&region, offset, block->size) == 0) return offset;
   journal_lock();
   list_remove(&block->link);
-  heap_give(block);
+  give(block, 1);
   journal_commit();
   journal_unlock();
   return 0;

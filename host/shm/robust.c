@@ -97,7 +97,7 @@ static int take(robust *lock, uint32_t *old, uint32_t flags) {
                                                  memory_order_acquire, memory_order_relaxed);
 }
 
-/* One look, then a sleep of at most a slice. 1 taken, 0 look again, -ETIMEDOUT. */
+/* One look, then a sleep of at most a slice. 1 taken, 0 look again, -ETIMEDOUT, -EINTR. */
 static int wait_turn(robust *lock, uint32_t *keep, uint32_t *old, int64_t deadline) {
   *old = atomic_load_explicit(&lock->word, memory_order_relaxed);
   if (!(*old & FUTEX_TID_MASK)) return take(lock, old, (*old & FUTEX_WAITERS) | *keep);
@@ -105,8 +105,7 @@ static int wait_turn(robust *lock, uint32_t *keep, uint32_t *old, int64_t deadli
   uint32_t marked = *old | FUTEX_WAITERS;
   if (*old != marked && !atomic_compare_exchange_strong(&lock->word, old, marked)) return 0;
   *keep = FUTEX_WAITERS; /* we may have been woken instead of others that still sleep */
-  futex_wait(&lock->word, marked, clock_slice(deadline));
-  return 0;
+  return futex_wait(&lock->word, marked, clock_slice(deadline)) == -EINTR ? -EINTR : 0;
 }
 
 static int lock_slowly(robust *lock, int64_t deadline) {
@@ -168,7 +167,10 @@ int robust_lock_until(robust *lock, int64_t deadline) {
 }
 
 int robust_lock(robust *lock) {
-  return robust_lock_until(lock, CLOCK_NEVER);
+  int rc;
+  do rc = robust_lock_until(lock, CLOCK_NEVER);
+  while (rc == -EINTR);
+  return rc;
 }
 
 int robust_trylock(robust *lock) {

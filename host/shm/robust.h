@@ -40,7 +40,8 @@ _Static_assert(sizeof(robust) == 40, "as large as a pthread_mutex_t, which stand
 void robust_init(robust *lock);
 
 /* Takes the lock, waiting until the deadline (os/clock.h): ROBUST_OK, ROBUST_DIED (taken; the last
-   owner died holding it), -ETIMEDOUT. */
+   owner died holding it), -ETIMEDOUT, -EINTR (a signal handler ran
+   while it slept). */
 int robust_lock_until(robust *lock, int64_t deadline);
 
 /* The same at once or not at all: -EBUSY. */
