@@ -80,8 +80,9 @@ static void signals_wake(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      os_case(never_goes_back), os_case(deadlines_of_timeouts), os_case(past_at_once),
-      os_case(never),           os_case(slices),                os_case(sleeps_until),
+      os_case(never_goes_back), os_case(deadlines_of_timeouts),
+      os_case(past_at_once),    os_case(never),
+      os_case(slices),          os_case(sleeps_until),
       os_case(signals_wake),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);

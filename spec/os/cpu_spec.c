@@ -1,5 +1,5 @@
-/* CPUs that may be used: the affinity mask counts, the cgroup's quota too, and never none. The files
-   that tell of the quota are the spec's own: its fopen stands in front of the C library's. */
+/* CPUs that may be used: the affinity mask counts, the cgroup's quota too, and never none. The
+   files that tell of the quota are the spec's own: its fopen stands in front of the C library's. */
 #include "support.h"
 
 #include <fcntl.h>
@@ -14,7 +14,8 @@ static const struct fake *fakes; /* NULL: the machine's files; ends with a NULL 
 
 static FILE *open_fake(const char *path) {
   for (const struct fake *f = fakes; f->path; f++)
-    if (strcmp(f->path, path) == 0) return fmemopen((void *)(uintptr_t)f->text, strlen(f->text), "r");
+    if (strcmp(f->path, path) == 0)
+      return fmemopen((void *)(uintptr_t)f->text, strlen(f->text), "r");
   errno = ENOENT;
   return NULL;
 }
@@ -79,7 +80,8 @@ static void a_quota_is_rounded_up(void **state) {
 static void no_quota(void **state) {
   (void)state;
   int all = in_mask();
-  static const char *const text[] = {"max 100000\n", "\n", "nonsense", "0 100000\n", "5 0\n", "-1 5\n"};
+  static const char *const text[] = {"max 100000\n", "\n",    "nonsense",
+                                     "0 100000\n",   "5 0\n", "-1 5\n"};
   for (size_t i = 0; i < sizeof text / sizeof *text; i++)
     assert_int_equal(cpus_with(V2(text[i])), all);
   assert_int_equal(cpus_with((struct fake[]){{0}}), all);

@@ -84,7 +84,8 @@ static void any_of_many(void **state) {
     for (int which = 0; which < count[i]; which += count[i] > 3 ? count[i] - 1 : 1) {
       pid_t pid = sleeper(0, count[i]);
       int64_t since = clock_now();
-      while (futex_wake(&word[which], 1) == 0 && clock_now() - since < 10 * MS) {}
+      while (futex_wake(&word[which], 1) == 0 && clock_now() - since < 10 * MS) {
+      }
       assert_int_equal(end_of(pid), 0);
       assert_true(clock_now() - since < 1000 * MS * slower());
     }
@@ -146,9 +147,15 @@ static void spinning(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      a_case(differs),           a_case(deadline),    a_case(nobody_to_wake),
-      a_case(wakes_so_many),     a_case(any_of_many), a_case(a_handler_ends_it),
-      a_case(a_change_needs_a_wake), a_case(to_and_fro), a_case(spinning),
+      a_case(differs),
+      a_case(deadline),
+      a_case(nobody_to_wake),
+      a_case(wakes_so_many),
+      a_case(any_of_many),
+      a_case(a_handler_ends_it),
+      a_case(a_change_needs_a_wake),
+      a_case(to_and_fro),
+      a_case(spinning),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

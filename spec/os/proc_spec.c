@@ -260,18 +260,10 @@ static void many_at_once(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      os_case(exit_codes_and_signals),
-      os_case(the_end_is_told_again),
-      os_case(waits_until),
-      os_case(without_a_pidfd),
-      os_case(reaped_by_somebody_else),
-      os_case(ends_are_ignored),
-      os_case(stdin_is_null),
-      os_case(nothing_is_printed_twice),
-      os_case(lines_are_whole),
-      os_case(dies_with_its_parent),
-      os_case(a_handler_ends_the_wait),
-      os_case(descriptors),
+      os_case(exit_codes_and_signals), os_case(the_end_is_told_again),    os_case(waits_until),
+      os_case(without_a_pidfd),        os_case(reaped_by_somebody_else),  os_case(ends_are_ignored),
+      os_case(stdin_is_null),          os_case(nothing_is_printed_twice), os_case(lines_are_whole),
+      os_case(dies_with_its_parent),   os_case(a_handler_ends_the_wait),  os_case(descriptors),
       os_case(many_at_once),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);

@@ -179,9 +179,11 @@ static void a_signal_ends_the_wait(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      a_case(reads_and_writes),      a_case(applies_steps),        a_case(nothing_is_lost),
-      a_case(one_replaces),          a_case(waits_until_it_differs), a_case(every_write_wakes_all),
-      a_case(notified_for_nothing),  a_case(hand_over),            a_case(a_signal_ends_the_wait),
+      a_case(reads_and_writes),       a_case(applies_steps),
+      a_case(nothing_is_lost),        a_case(one_replaces),
+      a_case(waits_until_it_differs), a_case(every_write_wakes_all),
+      a_case(notified_for_nothing),   a_case(hand_over),
+      a_case(a_signal_ends_the_wait),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -91,8 +91,7 @@ static void heir_run(void *arg) {
 
 static void children_have_copies_of_holds(void **state) {
   (void)state;
-  for (int i = 0; i < 3; i++)
-    object[i] = object_new(10, BLOCK_VALUE, family_ledger(), &hold[i]);
+  for (int i = 0; i < 3; i++) object[i] = object_new(10, BLOCK_VALUE, family_ledger(), &hold[i]);
   uint64_t data = heap_alloc(100, BLOCK_DATA, family_ledger()); /* blocks are not copied */
   in_member(heir_run, NULL);
   object_drop(data);
@@ -130,7 +129,8 @@ static void late_comer_leaves(void **state) {
   int slot = family_claim();
   family_reap(slot);
   proc child;
-  if (proc_fork(&child) == 0) _exit(family_enter(slot) == -ESTALE && family_open() == -EPERM ? 0 : 1);
+  if (proc_fork(&child) == 0)
+    _exit(family_enter(slot) == -ESTALE && family_open() == -EPERM ? 0 : 1);
   assert_int_equal(proc_wait(&child, CLOCK_NEVER), 1);
   assert_int_equal(child.status, 0);
   proc_close(&child);
@@ -152,7 +152,8 @@ static void parent_run(void *arg) {
   for (;;) pause();
 }
 
-/* The child's own child dies with it, and so does the claim of one that never was: a scan finds both. */
+/* The child's own child dies with it, and so does the claim of one that never was: a scan finds
+ * both. */
 static void orphans_are_found(void **state) {
   (void)state;
   volatile pid_t *pid = spec_page(sizeof *pid);

@@ -192,11 +192,11 @@ static void killed_members_leave_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest cases[] = {
       spec_case(no_memory_is_an_error), /* first: no free block may serve it */
-      spec_case(sizes_are_rounded_little),  spec_case(blocks_do_not_overlap),
-      spec_case(a_freed_block_comes_again), spec_case(a_million_grow_nothing),
-      spec_case(a_hundred_megabytes),       spec_case(memory_goes_back),
-      spec_case(more_than_there_is),
-      spec_case(members_share_it),          spec_case(killed_members_leave_nothing),
+      spec_case(sizes_are_rounded_little),     spec_case(blocks_do_not_overlap),
+      spec_case(a_freed_block_comes_again),    spec_case(a_million_grow_nothing),
+      spec_case(a_hundred_megabytes),          spec_case(memory_goes_back),
+      spec_case(more_than_there_is),           spec_case(members_share_it),
+      spec_case(killed_members_leave_nothing),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

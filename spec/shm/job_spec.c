@@ -60,7 +60,8 @@ static void posting(void **state) {
     assert_int_equal(pool_post(pool, other[i]), 0);
   }
   assert_int_equal(pool_post(pool, 64), -EAGAIN);
-  while (job_claim(job) >= 0) {}
+  while (job_claim(job) >= 0) {
+  }
   uint64_t entered = pool_enter(pool, &closed); /* one that has free chunks */
   assert_true(entered && entered != job_block);
   pool_leave();
@@ -125,7 +126,8 @@ static void each_chunk_once(void **state) {
     }
     pool_withdraw(pool, job_block);
     for (int i = 0; i < 4; i++) /* nobody is in it any more: it may be freed */
-      while (atomic_load(&family_slot(slot[i])->status.job) == job_block) {}
+      while (atomic_load(&family_slot(slot[i])->status.job) == job_block) {
+      }
     object_drop(job_block);
     job_block = job_new(CHUNKS, family_ledger());
     job = heap_payload(job_block);
@@ -212,7 +214,8 @@ static void a_post_wakes(void **state) {
     assert_int_equal(job_wait(heap_payload(block), 0, &m.slot, 1, CLOCK_NEVER), 1);
     waited += clock_now() - since;
     pool_withdraw(pool, block);
-    while (atomic_load(&family_slot(m.slot)->status.job) == block) {}
+    while (atomic_load(&family_slot(m.slot)->status.job) == block) {
+    }
     object_drop(block);
   }
   assert_true(waited < 500 * SPEC_MS * spec_slower());
@@ -225,8 +228,8 @@ static void a_post_wakes(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      a_case(a_new_job),       a_case(a_stopped_job),      a_case(posting),
-      a_case(closed_drains),   a_case(each_chunk_once),    a_case(a_worker_dies),
+      a_case(a_new_job),          a_case(a_stopped_job),   a_case(posting),
+      a_case(closed_drains),      a_case(each_chunk_once), a_case(a_worker_dies),
       a_case(workers_are_killed), a_case(a_post_wakes),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);

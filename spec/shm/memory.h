@@ -1,4 +1,5 @@
-/* map_commit as a spec wishes it: this fallocate stands in front of the C library's. Include once. */
+/* map_commit as a spec wishes it: this fallocate stands in front of the C library's. Include once.
+ */
 #ifndef SPEC_SHM_MEMORY_H
 #define SPEC_SHM_MEMORY_H
 

@@ -131,7 +131,8 @@ static void large_ones_in_a_small_ring(void **state) {
 
 static void blocks_with_holds(void **state) {
   (void)state;
-  run_flow(&(struct flow){.most = QUEUE_INLINE, .messages = 3000, .blocks = 3}, 0, PRODUCERS, CONSUMERS);
+  run_flow(&(struct flow){.most = QUEUE_INLINE, .messages = 3000, .blocks = 3}, 0, PRODUCERS,
+           CONSUMERS);
 }
 
 /* ---- the killed ---- */
@@ -203,9 +204,12 @@ static void length_is_of_one_moment(void **state) {
 int main(void) {
   const struct CMUnitTest cases[] = {
       load_case(large_ones_in_a_small_ring),
-      load_case(one_to_one),        load_case(many_to_many),
-      load_case(blocks_with_holds), load_case(many_through_a_narrow_one),
-      load_case(users_are_killed),  load_case(length_is_of_one_moment),
+      load_case(one_to_one),
+      load_case(many_to_many),
+      load_case(blocks_with_holds),
+      load_case(many_through_a_narrow_one),
+      load_case(users_are_killed),
+      load_case(length_is_of_one_moment),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -60,7 +60,8 @@ static void no_bytes_are_a_message(void **state) {
   object_drop(hold);
 }
 
-/* Every distance between head and tail, at every place of the ring: skips, and growth in between. */
+/* Every distance between head and tail, at every place of the ring: skips, and growth in between.
+ */
 static void growth_keeps_order(void **state) {
   (void)state;
   for (size_t shift = 0; shift < 64; shift++) {
@@ -227,7 +228,7 @@ int main(void) {
       spec_case(any_size_round_the_ring), spec_case(no_bytes_are_a_message),
       spec_case(growth_keeps_order),      spec_case(capacity_bounds),
       spec_case(empty_is_waited_for),     spec_case(closed_drains),
-      spec_case(closed_refuses_blocks),       spec_case(tasks_are_counted),
+      spec_case(closed_refuses_blocks),   spec_case(tasks_are_counted),
       spec_case(no_memory_puts_nothing),  spec_case(positions_run_over),
       spec_case(counts_run_over),         spec_case(dropped_with_all_in_it),
   };

@@ -102,8 +102,8 @@ static void interrupted_putter(void *arg) {
   putter_run(arg);
 }
 
-/* The first waiter sleeps with the lock in its hand, the second waits for the lock: a signal handler
-   that runs ends the wait of either. */
+/* The first waiter sleeps with the lock in its hand, the second waits for the lock: a signal
+   handler that runs ends the wait of either. */
 static void signals_end_waits(void **state, member_run *run) {
   (void)state;
   int interrupted = -EINTR;
@@ -240,6 +240,25 @@ static void a_put_wakes_a_watcher(void **state) {
   object_drop(hold);
 }
 
+/* A get wakes who waits for a place: twenty slices of 50 ms would show. */
+static void a_get_wakes_a_putter(void **state) {
+  (void)state;
+  int ok = 0;
+  int64_t waited = 0;
+  begin(1);
+  assert_int_equal(put(5, 40, 0), 0);
+  for (int i = 0; i < 20; i++) {
+    struct member putter = member_start(putter_run, &ok);
+    wait_asleep(&putter);
+    int64_t since = clock_now();
+    expect(5);
+    assert_int_equal(member_end(&putter), 0);
+    waited += clock_now() - since;
+  }
+  assert_true(waited < 300 * SPEC_MS * spec_slower());
+  object_drop(hold);
+}
+
 int main(void) {
   const struct CMUnitTest cases[] = {
       spec_case(close_wakes_all),
@@ -251,6 +270,7 @@ int main(void) {
       spec_case(next_waiter_takes_over),
       spec_case(last_task_done_wakes),
       spec_case(a_put_wakes_a_watcher),
+      spec_case(a_get_wakes_a_putter),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -166,9 +166,9 @@ static void stdio_is_left_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      alone_case(opens_once),           alone_case(same_for_all),
-      alone_case(used_up_and_again),    alone_case(little_address_space),
-      alone_case(failures_are_told),    alone_case(stdio_is_left_alone),
+      alone_case(opens_once),        alone_case(same_for_all),
+      alone_case(used_up_and_again), alone_case(little_address_space),
+      alone_case(failures_are_told), alone_case(stdio_is_left_alone),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

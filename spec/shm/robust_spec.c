@@ -80,7 +80,8 @@ static void all_run(void *arg) {
   for (;;) pause();
 }
 
-/* The list is glibc's: locks and robust mutexes come and go in any order, and all are given back. */
+/* The list is glibc's: locks and robust mutexes come and go in any order, and all are given back.
+ */
 static void all_of_a_dead_one(void **state) {
   (void)state;
   pthread_mutexattr_t kind;
@@ -229,14 +230,10 @@ static void death_wakes_a_watcher_of_the_word(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      page_case(busy_and_deadline),
-      page_case(all_of_a_dead_one),
-      page_case(death_wakes),
-      page_case(killed_waiters_harm_nobody),
-      page_case(one_at_a_time),
-      page_case(owners_killed_under_load),
-      page_case(threads_own),
-      page_case(death_wakes_a_watcher_of_the_word),
+      page_case(busy_and_deadline), page_case(all_of_a_dead_one),
+      page_case(death_wakes),       page_case(killed_waiters_harm_nobody),
+      page_case(one_at_a_time),     page_case(owners_killed_under_load),
+      page_case(threads_own),       page_case(death_wakes_a_watcher_of_the_word),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

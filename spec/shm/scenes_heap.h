@@ -96,7 +96,8 @@ static enum outcome drop_verify(void) {
   return EITHER;
 }
 
-/* The victim's hold is the last: what the object owns goes with it, also the last hold on a queue. */
+/* The victim's hold is the last: what the object owns goes with it, also the last hold on a queue.
+ */
 static void drop_last_arm(void) {
   must(thing = object_new(100, BLOCK_VALUE, family_ledger(), &mine));
   must(heap_alloc(300, BLOCK_DATA, &block_at(thing)->owned));
@@ -239,23 +240,27 @@ static enum outcome large_verify(void) {
 /* ---- the tables ---- */
 
 static const struct scene heap_scenes[] = {
-    {"journal_commit", words_begin, NULL, words_act, words_verify, 1, NULL, words_early},
-    {"heap_alloc", NULL, NULL, alloc_act, alloc_verify, 1, NULL, NULL},
-    {"heap_alloc of fresh memory", hoard, NULL, alloc_fresh_act, NULL, 7, NULL, NULL},
-    {"object_new", NULL, NULL, new_act, NULL, 1, NULL, NULL},
-    {"object_drop", lone_thing, drop_arm, drop_act, drop_verify, 1, NULL, NULL},
-    {"object_drop of the last hold", NULL, drop_last_arm, drop_act, NULL, 1, NULL, NULL},
-    {"cell_apply", new_cell, NULL, apply_act, apply_verify, 1, NULL, NULL},
-    {"cell_apply for a sleeper", sleeping_on_cell, NULL, apply_act, cell_woken_verify, 1, NULL, NULL},
-    {"family_claim", lone_thing, NULL, claim_act, claim_verify, 1, NULL, NULL},
-    {"family_reap", NULL, reap_arm, reap_act, reap_verify, 7, NULL, NULL},
-    {"family_scan", NULL, scan_arm, scan_act, reap_verify, 7, NULL, NULL},
+    {"journal_commit", .prepare = words_begin, .act = words_act, .early = words_early,
+     .verify = words_verify},
+    {"heap_alloc", .act = alloc_act, .verify = alloc_verify},
+    {"heap_alloc of fresh memory", .prepare = hoard, .act = alloc_fresh_act, .every = 7},
+    {"object_new", .act = new_act},
+    {"object_drop", .prepare = lone_thing, .arm = drop_arm, .act = drop_act, .verify = drop_verify},
+    {"object_drop of the last hold", .arm = drop_last_arm, .act = drop_act},
+    {"cell_apply", .prepare = new_cell, .act = apply_act, .verify = apply_verify},
+    {"cell_apply for a sleeper", .prepare = sleeping_on_cell, .act = apply_act,
+     .verify = cell_woken_verify},
+    {"family_claim", .prepare = lone_thing, .act = claim_act, .verify = claim_verify},
+    {"family_reap", .arm = reap_arm, .act = reap_act, .verify = reap_verify, .every = 7},
+    {"family_scan", .arm = scan_arm, .act = scan_act, .verify = reap_verify, .every = 7},
 };
 
 /* These take 256 MB of memory. */
 static const struct scene large_scenes[] = {
-    {"heap_alloc of memory given back", fill_warm, NULL, large_act, large_verify, 1, NULL, NULL},
-    {"object_drop that gives memory back", fill_warm, large_arm, drop_act, large_verify, 1, NULL, NULL},
+    {"heap_alloc of memory given back", .prepare = fill_warm, .act = large_act,
+     .verify = large_verify},
+    {"object_drop that gives memory back", .prepare = fill_warm, .arm = large_arm, .act = drop_act,
+     .verify = large_verify},
 };
 
 #endif

@@ -178,7 +178,7 @@ static void grow_arm(void) {
   message_fill(ready, QUEUE_INLINE, 10);
 }
 
-static void put_big_act(void) {
+static void grow_act(void) {
   uint64_t ring = ((struct queue *)heap_payload(q))->ring;
   must(queue_put(q, ready, QUEUE_INLINE, CLOCK_NEVER) == 0);
   must(((struct queue *)heap_payload(q))->ring != ring);
@@ -214,96 +214,8 @@ static enum outcome close_verify(void) {
   return closed ? DONE : NOT_DONE;
 }
 
-/* ---- somebody asleep at the other end ---- */
-
-static void consumer_run(void *arg) {
-  (void)arg;
-  uint64_t block;
-  must(queue_get(q, &got, &block, CLOCK_NEVER) == 0);
-  must(message_whole(got.data, got.size));
-  _exit(message_number(got.data, got.size) == 10 ? 10 : 0);
-}
-
-static void sleeping_consumer(void) {
-  new_queue();
-  helper = member_start(consumer_run, NULL);
-  wait_asleep(&helper);
-}
-
-/* The consumer sees the victim's message by itself, else it is given another. */
-static enum outcome woken_verify(void) {
-  int done = queue_length(q) > 0 || proc_wait(&helper.proc, 0) == 1;
-  if (!done) put_bytes(3, SMALL, spec_in(STEP_HANG));
-  assert_int_equal(proc_wait(&helper.proc, spec_in(STEP_HANG)), 1);
-  assert_int_equal(member_end(&helper), done ? 10 : 0);
-  assert_int_equal(queue_length(q), 0);
-  drop_queue();
-  return done ? DONE : NOT_DONE;
-}
-
-static void producer_run(void *arg) {
-  (void)arg;
-  put_bytes(3, SMALL, CLOCK_NEVER);
-}
-
-static void sleeping_producer(void) {
-  q = queue_new(2, family_ledger(), &q_hold);
-  put_bytes(1, SMALL, spec_in(STEP_HANG));
-  put_bytes(2, SMALL, spec_in(STEP_HANG));
-  helper = member_start(producer_run, NULL);
-  wait_asleep(&helper);
-}
-
-static enum outcome place_verify(void) {
-  first = next_number();
-  assert_int_equal(proc_wait(&helper.proc, spec_in(STEP_HANG)), 1);
-  assert_int_equal(member_end(&helper), 0);
-  if (first == 1) assert_int_equal(next_number(), 2);
-  else assert_int_equal(first, 2);
-  assert_int_equal(next_number(), 3);
-  assert_int_equal(next_number(), 0);
-  drop_queue();
-  return first == 1 ? NOT_DONE : DONE;
-}
-
-/* The consumer that waits holding the lock dies; the one behind it takes over. */
-static void waiting_act(void) {
-  uint64_t block;
-  must(queue_get(q, &got, &block, clock_now() + 20 * SPEC_MS) == -ETIMEDOUT);
-}
-
-static void wait_behind(void) {
-  helper = member_start(consumer_run, NULL);
-  wait_asleep(&helper);
-}
-
-static enum outcome takeover_verify(void) {
-  put_bytes(10, SMALL, spec_in(STEP_HANG));
-  assert_int_equal(proc_wait(&helper.proc, spec_in(STEP_HANG)), 1);
-  assert_int_equal(member_end(&helper), 10);
-  drop_queue();
-  return EITHER;
-}
-
 static void queue_new_act(void) {
   must(queue_new(5, family_ledger(), &mine));
 }
-
-/* ---- the table ---- */
-
-static const struct scene queue_scenes[] = {
-    {"put", two_in_queue, put_arm, put_act, put_verify, 1, NULL, third_put},
-    {"put behind a skip", near_end, put_arm, put_act, put_verify, 1, NULL, third_put},
-    {"put that grows the ring", full_ring, grow_arm, put_big_act, grow_verify, 1, NULL, fourth_put},
-    {"put to a sleeper", sleeping_consumer, put_arm, put_act, woken_verify, 3, NULL, NULL},
-    {"get", two_in_queue, get_arm, get_act, get_verify, 1, NULL, first_get},
-    {"get behind a skip", skip_first, get_arm, get_act, get_verify, 1, NULL, first_get},
-    {"get for a sleeper", sleeping_producer, get_arm, get_act, place_verify, 3, NULL, NULL},
-    {"get that waits", new_queue, get_arm, waiting_act, takeover_verify, 7, wait_behind, NULL},
-    {"put_block", thing_and_queue, block_arm, put_block_act, put_block_verify, 1, NULL, third_put},
-    {"get of a block", block_in_queue, get_arm, get_block_act, get_block_verify, 1, NULL, first_get},
-    {"close", two_in_queue, NULL, close_act, close_verify, 1, NULL, NULL},
-    {"queue_new", NULL, NULL, queue_new_act, NULL, 7, NULL, NULL},
-};
 
 #endif

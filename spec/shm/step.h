@@ -43,6 +43,7 @@ static __attribute__((noinline)) void step_end(void) {
 struct victim_job {
   void (*arm)(void); /* before the stepping; may be NULL */
   void (*act)(void);
+  void (*after)(void); /* when it is let go; may be NULL */
 };
 
 /* One copy of it: the way is written down in its addresses. */
@@ -54,6 +55,7 @@ static __attribute__((noinline)) void victim_run(void *arg) {
   step_begin();
   job->act();
   step_end();
+  if (job->after) job->after();
 }
 
 static inline void step_register(pid_t pid, int number, uint64_t value) {
@@ -135,6 +137,12 @@ static inline int way_follow(const struct point *p, pid_t pid) {
   for (uint32_t i = 0; i < p->steps; i++)
     if (step_on(pid, PTRACE_SINGLESTEP) == end) return 0;
   return 1;
+}
+
+/* Lets it run on to its own end. */
+static inline void way_leave(pid_t pid) {
+  step_register(pid, 7, 0);
+  assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
 }
 
 /* Why members cannot be stepped here; NULL: they can. */

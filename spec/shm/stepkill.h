@@ -14,14 +14,15 @@ enum outcome { NOT_DONE = 0, DONE, EITHER };
 
 struct scene {
   const char *name;
-  void (*prepare)(void);         /* by the spec, before the victim exists; may be NULL */
-  void (*arm)(void);             /* by the victim, before the stepping; may be NULL */
-  void (*act)(void);             /* what is stepped */
-  enum outcome (*verify)(void);  /* by the spec, when the victim is reaped; may be NULL */
-  int every;                     /* the default run kills at every `every`th instruction */
-  void (*meanwhile)(void);       /* by the spec, while the victim stands at its last instruction */
-  void (*early)(void);           /* by the spec, when the victim is dead and nobody has reaped it */
-};
+  void (*prepare)(void);        /* by the spec, before the victim exists */
+  void (*arm)(void);            /* by the victim, before the stepping */
+  void (*act)(void);            /* what is stepped */
+  void (*meanwhile)(void);      /* by the spec, while the victim stands at its last instruction */
+  void (*early)(void);          /* by the spec, when the victim is dead and nobody has reaped it */
+  enum outcome (*verify)(void); /* by the spec, when the victim is reaped */
+  void (*after)(void);          /* by the victim: it is not killed but goes on, and does this */
+  int every;                    /* the default run kills at every `every`th instruction; 0: 1 */
+};                              /* all but act may be NULL */
 
 #if defined(__x86_64__)
 
@@ -43,10 +44,13 @@ static inline void tally_outcome(struct tally *t, enum outcome found) {
 static inline void scene_aftermath(const struct scene *scene, struct member *m, int reached,
                                    struct tally *t) {
   int64_t since = clock_now();
-  assert_int_equal(proc_signal(&m->proc, SIGKILL), 0);
+  if (scene->after)
+    way_leave(m->proc.pid);
+  else
+    assert_int_equal(proc_signal(&m->proc, SIGKILL), 0);
   assert_int_equal(proc_wait(&m->proc, CLOCK_NEVER), 1);
   if (scene->early) scene->early();
-  assert_int_equal(member_end(m), -SIGKILL);
+  assert_int_equal(member_end(m), scene->after ? 0 : -SIGKILL);
   family_scan();
   enum outcome found = scene->verify ? scene->verify() : EITHER;
   int64_t took = clock_now() - since;
@@ -61,7 +65,7 @@ static inline void scene_aftermath(const struct scene *scene, struct member *m, 
 
 static inline struct member scene_begin(const struct scene *scene) {
   static struct victim_job job;
-  job = (struct victim_job){.arm = scene->arm, .act = scene->act};
+  job = (struct victim_job){.arm = scene->arm, .act = scene->act, .after = scene->after};
   if (scene->prepare) scene->prepare();
   return victim_start(&job);
 }
@@ -79,7 +83,7 @@ static inline void scene_report(const struct scene *scene, const struct way *way
                 "late %d (worst %.1f ms), missed %d\n",
                 scene->name, way->points, t->points, t->done, t->not_done, t->late,
                 (double)t->worst / SPEC_MS, t->missed);
-  assert_true(t->turns <= 1);                   /* one instruction is the commit */
+  assert_true(t->turns <= 1); /* one instruction is the commit */
   if (t->done) assert_true(t->not_done > 0 || every > 1);
   assert_true(t->late * 100 <= t->points + 99);
   assert_true(t->missed * 4 <= t->points); /* reading the clock has no fixed way */
@@ -88,7 +92,8 @@ static inline void scene_report(const struct scene *scene, const struct way *way
 /* How many instructions lie from one kill to the next. */
 static inline int scene_stride(const struct scene *scene, const struct way *way, int soak) {
   if (soak) return 1;
-  return way->points > STEP_LONG && scene->every < 7 ? 7 : scene->every;
+  if (way->points > STEP_LONG) return 7;
+  return scene->every ? scene->every : 1;
 }
 
 static inline void scene_play(const struct scene *scene, int soak) {

@@ -1,6 +1,6 @@
 /* All scenes of stepkill_spec.c, each killed at every instruction; some minutes. */
 #include "scenes_heap.h"
-#include "scenes_queue.h"
+#include "scenes_wait.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 

@@ -2,7 +2,8 @@
    family that run a function, messages whose wholeness shows, and a walk over the whole heap.
 
    Order of the includes in a spec: this header first, it brings cmocka's. A failed assertion jumps
-   to the runner, so a child must not use one: it uses must(), and its parent looks at its status. */
+   to the runner, so a child must not use one: it uses must(), and its parent looks at its status.
+ */
 #ifndef SPEC_SHM_SUPPORT_H
 #define SPEC_SHM_SUPPORT_H
 
@@ -42,7 +43,10 @@
     if (!(condition)) must_fail(#condition, __FILE__, __LINE__);                                   \
   } while (0)
 
+static pid_t spec_pid; /* a must() of the spec itself fails its case */
+
 static inline _Noreturn void must_fail(const char *what, const char *file, int line) {
+  if (getpid() == spec_pid) _fail(file, line);
   fprintf(stderr, "%s:%d: child: %s (errno %d)\n", file, line, what, errno);
   _exit(70);
 }
@@ -136,6 +140,7 @@ static int spec_members;   /* and taken slots: a failed case before this one may
 static inline int case_begin(void **state) {
   (void)state;
   alarm(SPEC_SECONDS * spec_slower());
+  spec_pid = getpid();
   assert_int_equal(family_open(), 0);
   spec_base = heap_used();
   spec_members = count_members();
