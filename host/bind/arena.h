@@ -6,7 +6,7 @@
 #ifndef BIND_ARENA_H
 #define BIND_ARENA_H
 
-#include "bind/bind.h"
+#include "bind/parcel.h"
 
 struct arena {
   codec_sink sink;

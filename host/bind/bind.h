@@ -59,30 +59,9 @@ struct handle *handle_check(lua_State *L, int arg, const char *class);
 /* The __gc, __close and `close` of handles without more to do. */
 int handle_close(lua_State *L);
 
-/* Bytes of a message on their way out, and the objects whose handles are in it. */
-struct parcel {
-  codec_sink sink;
-  struct buffer bytes;
-  uint64_t *objects;
-  size_t carried, room;
-};
-
-/* A parcel that is empty: the state's own, or (where that is in use further up) a fresh one pushed
- * on the stack. */
-struct parcel *parcel_open(lua_State *L);
-void parcel_close(struct parcel *parcel);
-/* Encodes the value at index into it: its size. Raises with the culprit's path. */
-size_t parcel_encode(lua_State *L, struct parcel *parcel, int index);
-/* A block of this process's ledger with the parcel's bytes and holds on what it carries: its
- * offset, or 0: no memory. */
-uint64_t parcel_block(const struct parcel *parcel, size_t size);
-/* Gives a block holds on the objects: 0 or -ENOMEM. */
-int parcel_holds(const struct parcel *parcel, uint64_t block);
+struct parcel;
 
 /* The codec's handles for outgoing (context: a parcel) and incoming messages. */
 codec_handles bind_handles(struct parcel *parcel);
-
-/* Decodes and pushes what a block of the ledger says, and drops it. Raises when it cannot. */
-void parcel_unpack(lua_State *L, uint64_t block);
 
 #endif

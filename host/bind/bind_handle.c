@@ -1,9 +1,8 @@
-/* Handles to shared objects, and the parcels in which values and handles travel. See bind.h. */
+/* Handles to shared objects, and how they travel. See bind.h. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "bind/bind.h"
+#include "bind/parcel.h"
 #include "shm/family.h"
 #include "shm/object.h"
 
@@ -111,18 +110,6 @@ static int arrive(lua_State *L, uint64_t object, void *context) {
   return 0;
 }
 
-static int carry(struct parcel *parcel, uint64_t object) {
-  if (parcel->carried == parcel->room) {
-    size_t room = parcel->room ? 2 * parcel->room : 16;
-    uint64_t *more = realloc(parcel->objects, room * sizeof *more);
-    if (!more) return -ENOMEM;
-    parcel->objects = more;
-    parcel->room = room;
-  }
-  parcel->objects[parcel->carried++] = object;
-  return 0;
-}
-
 static int depart(lua_State *L, int index, void *context, uint64_t *word) {
   index = lua_absindex(L, index);
   if (!lua_checkstack(L, 2) || !lua_getmetatable(L, index)) return 0;
@@ -131,95 +118,13 @@ static int depart(lua_State *L, int index, void *context, uint64_t *word) {
   if (!is_handle) return 0;
   struct handle *handle = lua_touserdata(L, index);
   if (handle->object == 0) return -EBADF;
-  int rc = carry(context, handle->object);
+  int rc = parcel_carry(context, handle->object);
   *word = handle->object;
   return rc < 0 ? rc : 1;
 }
 
 codec_handles bind_handles(struct parcel *parcel) {
   return (codec_handles){.context = parcel, .out = depart, .in = arrive};
-}
-
-/* ---- parcels ---- */
-
-static struct parcel own;
-static int own_in_use;
-
-static int more_bytes(codec_sink *sink, size_t need) {
-  struct parcel *parcel = (struct parcel *)((char *)sink - offsetof(struct parcel, sink));
-  size_t used = (size_t)(sink->at - parcel->bytes.data);
-  int rc = buffer_reserve(&parcel->bytes, used + need);
-  if (rc < 0) return rc;
-  sink->at = parcel->bytes.data + used;
-  sink->end = parcel->bytes.data + parcel->bytes.room;
-  return 0;
-}
-
-static int free_parcel(lua_State *L) {
-  struct parcel *parcel = lua_touserdata(L, 1);
-  free(parcel->bytes.data);
-  free(parcel->objects);
-  memset(parcel, 0, sizeof *parcel);
-  return 0;
-}
-
-struct parcel *parcel_open(lua_State *L) {
-  struct parcel *parcel = &own;
-  if (own_in_use) {
-    parcel = lua_newuserdatauv(L, sizeof *parcel, 0);
-    memset(parcel, 0, sizeof *parcel);
-    if (luaL_newmetatable(L, "mphost.core.parcel")) {
-      lua_pushcfunction(L, free_parcel);
-      lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-  } else {
-    own_in_use = 1;
-  }
-  parcel->carried = 0;
-  parcel->sink =
-      (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more_bytes};
-  return parcel;
-}
-
-void parcel_close(struct parcel *parcel) {
-  if (parcel == &own) own_in_use = 0;
-}
-
-size_t parcel_encode(lua_State *L, struct parcel *parcel, int index) {
-  codec_handles handles = bind_handles(parcel);
-  size_t before = (size_t)(parcel->sink.at - parcel->bytes.data);
-  int rc = codec_encode(L, index, &parcel->sink, &handles);
-  if (rc == 0) return (size_t)(parcel->sink.at - parcel->bytes.data) - before;
-  parcel_close(parcel);
-  if (rc == -EBADF) luaL_error(L, "cannot send a handle that is closed");
-  if (rc == -EINVAL) bind_raise(L);
-  luaL_error(L, "not enough memory");
-  return 0;
-}
-
-int parcel_holds(const struct parcel *parcel, uint64_t block) {
-  for (size_t i = 0; i < parcel->carried; i++)
-    if (!object_hold(parcel->objects[i], &block_at(block)->owned)) return -ENOMEM;
-  return 0;
-}
-
-uint64_t parcel_block(const struct parcel *parcel, size_t size) {
-  uint64_t block = heap_alloc(size, BLOCK_DATA, family_ledger());
-  if (!block) return 0;
-  memcpy(heap_payload(block), parcel->bytes.data, size);
-  if (parcel_holds(parcel, block) == 0) return block;
-  object_drop(block);
-  return 0;
-}
-
-void parcel_unpack(lua_State *L, uint64_t block) {
-  codec_handles handles = bind_handles(NULL);
-  luaL_checkstack(L, 4, NULL);
-  int rc = codec_decode(L, heap_payload(block), heap_room(block), NULL, 0, &handles);
-  object_drop(block);
-  if (rc == -EBADMSG) bind_raise(L);
-  if (rc < 0) luaL_error(L, "not enough memory");
 }
 
 void bind_handle(lua_State *L) {

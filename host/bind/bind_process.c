@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/parcel.h"
 #include "os/clock.h"
 #include "os/futex.h"
 #include "os/proc.h"
@@ -184,7 +185,7 @@ static int process_m_take(lua_State *L) {
   uint64_t left = process->left;
   if (!left) return 0;
   process->left = 0;
-  parcel_unpack(L, left);
+  parcel_unpack(L, left, 0);
   return 1;
 }
 

@@ -1,13 +1,9 @@
 /* core.queue: queues of Lua values. */
 #include <errno.h>
-#include <stdlib.h>
 
-#include "bind/bind.h"
+#include "bind/message.h"
 #include "os/clock.h"
 #include "shm/family.h"
-#include "shm/object.h"
-
-static struct buffer incoming; /* the message last got; empty again before the next Lua call */
 
 static uint64_t check(lua_State *L) {
   return handle_check(L, 1, bind_queue_class)->object;
@@ -24,42 +20,19 @@ static int fail(lua_State *L, int rc, int64_t deadline, const char *state) {
 
 static int queue_create(lua_State *L) {
   lua_Integer capacity = luaL_optinteger(L, 1, 0);
+  int redeliver = lua_toboolean(L, 2);
   luaL_argcheck(L, capacity >= 0 && capacity < 1 << 30, 1, "capacity out of range");
   struct handle *handle = handle_new(L, bind_queue_class);
-  uint64_t hold, queue = queue_new((uint64_t)capacity, family_ledger(), &hold);
+  uint64_t hold, queue = queue_new((uint64_t)capacity, redeliver, family_ledger(), &hold);
   if (!queue) return bind_fail(L, -ENOMEM);
   handle_open(L, handle, queue, hold);
   return 1;
 }
 
-static int put_parcel(uint64_t queue, struct parcel *parcel, size_t size, int64_t deadline) {
-  int rc;
-  if (parcel->carried == 0 && size <= QUEUE_INLINE) {
-    do rc = queue_put(queue, parcel->bytes.data, size, deadline);
-    while (rc == -EINTR);
-    return rc;
-  }
-  uint64_t block = parcel_block(parcel, size);
-  if (!block) return -ENOMEM;
-  do rc = queue_put_block(queue, block, deadline);
-  while (rc == -EINTR);
-  if (rc < 0) object_drop(block);
-  return rc;
-}
-
-/* Puts the value at index: 0 or an error. */
-static int put_value(lua_State *L, uint64_t queue, int index, int64_t deadline) {
-  struct parcel *parcel = parcel_open(L);
-  size_t size = parcel_encode(L, parcel, index);
-  int rc = put_parcel(queue, parcel, size, deadline);
-  parcel_close(parcel);
-  return rc;
-}
-
 static int put(lua_State *L, int64_t deadline) {
   uint64_t queue = check(L);
   if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "nil cannot be put; mp.null stands for it");
-  int rc = put_value(L, queue, 2, deadline);
+  int rc = message_put(L, queue, 2, deadline);
   if (rc < 0) return fail(L, rc, deadline, "full");
   lua_pushboolean(L, 1);
   return 1;
@@ -73,61 +46,38 @@ static int queue_m_try_put(lua_State *L) {
   return put(L, 0);
 }
 
-/* Gets and pushes one message: 0, or an error with nothing pushed. */
-static int get(lua_State *L, uint64_t queue, int64_t deadline) {
-  uint64_t block;
-  int rc;
-  do rc = queue_get(queue, &incoming, &block, deadline);
-  while (rc == -EINTR);
-  if (rc < 0) return rc;
-  if (block) {
-    parcel_unpack(L, block);
-    return 0;
-  }
-  rc = codec_decode(L, incoming.data, incoming.size, NULL, 0, NULL);
-  if (rc == -EBADMSG) bind_raise(L);
-  return rc;
-}
-
 static int queue_m_get(lua_State *L) {
   uint64_t queue = check(L);
   int64_t deadline = bind_deadline(L, 2);
-  int rc = get(L, queue, deadline);
+  int rc = message_get(L, queue, deadline);
   return rc < 0 ? fail(L, rc, deadline, "empty") : 1;
 }
 
 static int queue_m_try_get(lua_State *L) {
-  int rc = get(L, check(L), 0);
+  int rc = message_get(L, check(L), 0);
   return rc < 0 ? fail(L, rc, 0, "empty") : 1;
 }
 
 /* put_many(list [, timeout]): how many went in; when not all did, also the message and name of why.
- */
+ * What cannot be sent raises before any is put. */
 static int queue_m_put_many(lua_State *L) {
   uint64_t queue = check(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   int64_t deadline = bind_deadline(L, 3);
-  lua_Integer n = luaL_len(L, 2), i = 0;
-  int rc = 0;
+  lua_Integer n = luaL_len(L, 2);
+  luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 2, "its length is out of range");
+  int rc;
   lua_settop(L, 3);
-  while (i < n && rc == 0) {
-    lua_settop(L, 3);
-    if (lua_geti(L, 2, i + 1) == LUA_TNIL)
-      return luaL_argerror(L, 2, "a list without holes expected");
-    rc = put_value(L, queue, 4, deadline);
-    if (rc == 0) i++;
-  }
-  if (rc == 0) {
-    lua_pushinteger(L, n);
-    return 1;
-  }
-  int results = fail(L, rc, deadline, "full");
-  lua_pushinteger(L, i);
+  size_t put = n > 0 ? message_put_many(L, queue, 2, (size_t)n, deadline, &rc) : 0;
+  int results = put == (size_t)n ? 1 : fail(L, rc, deadline, "full");
+  if (results == 1) lua_pushnil(L);
+  lua_pushinteger(L, (lua_Integer)put);
   lua_replace(L, -results - 1);
   return results;
 }
 
-/* get_many(max [, timeout]): waits for the first, takes what is there up to max. */
+/* get_many(max [, timeout]): waits for the first, takes what is there up to max. When some of them
+ * could not be decoded here, the second result says why. */
 static int queue_m_get_many(lua_State *L) {
   uint64_t queue = check(L);
   lua_Integer most = luaL_checkinteger(L, 2);
@@ -135,12 +85,15 @@ static int queue_m_get_many(lua_State *L) {
   int64_t deadline = bind_deadline(L, 3);
   lua_settop(L, 3);
   lua_newtable(L);
-  int rc = get(L, queue, deadline);
-  if (rc < 0) return fail(L, rc, deadline, "empty");
-  lua_rawseti(L, 4, 1);
-  lua_Integer n = 1;
-  while (n < most && get(L, queue, 0) == 0) lua_rawseti(L, 4, ++n);
-  return 1;
+  lua_Integer n = 0, got = 0;
+  int bad = 0, rc;
+  do {
+    rc = message_get_many(L, queue, 4, &n, (size_t)(most - got), got ? 0 : deadline, &bad);
+    if (rc > 0) got += rc;
+  } while (rc > 0 && got < most);
+  if (got == 0) return fail(L, rc, deadline, "empty");
+  if (!bad) lua_settop(L, 4);
+  return 1 + bad;
 }
 
 static int queue_m_close(lua_State *L) {
@@ -165,8 +118,11 @@ static int queue_m_full(lua_State *L) {
 }
 
 static int queue_m_task_done(lua_State *L) {
-  if (queue_task_done(check(L)) < 0)
-    return luaL_error(L, "task_done was called more often than messages were put");
+  uint64_t queue = check(L);
+  if (queue_task_done(queue) < 0)
+    return luaL_error(L, queue_redelivers(queue)
+                             ? "task_done was called, but this process has no message in hand"
+                             : "task_done was called more often than messages were put");
   return 0;
 }
 
@@ -182,7 +138,7 @@ static int queue_m_wait_done(lua_State *L) {
 }
 
 static int iterate(lua_State *L) {
-  int rc = get(L, check(L), CLOCK_NEVER);
+  int rc = message_get(L, check(L), CLOCK_NEVER);
   if (rc == -EPIPE) return 0;
   return rc < 0 ? bind_fail(L, rc) : 1;
 }
@@ -206,8 +162,7 @@ static int queue_m_tostring(lua_State *L) {
 
 /* Whether a get would not wait: for mp.wait. */
 static int queue_m_ready(lua_State *L) {
-  uint64_t queue = check(L);
-  lua_pushboolean(L, queue_length(queue) > 0 || queue_is_closed(queue));
+  lua_pushboolean(L, queue_is_ready(check(L)));
   return 1;
 }
 

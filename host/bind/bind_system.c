@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/parcel.h"
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "shm/family.h"
@@ -57,9 +58,9 @@ static int system_pack(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
   struct parcel *parcel = parcel_open(L);
-  codec_sink *sink = &parcel->sink;
+  codec_sink *sink = parcel_sink(parcel);
   int rc = codec_encode(L, 1, sink, NULL);
-  if (rc == 0) lua_pushlstring(L, parcel->bytes.data, (size_t)(sink->at - parcel->bytes.data));
+  if (rc == 0) lua_pushlstring(L, parcel_bytes(parcel), (size_t)(sink->at - parcel_bytes(parcel)));
   parcel_close(parcel);
   if (rc == -EINVAL) return bind_raise(L);
   return rc < 0 ? luaL_error(L, "not enough memory") : 1;

@@ -176,6 +176,15 @@ int family_scan(void) {
   return found;
 }
 
+uint64_t family_id(void) {
+  return family_slot(mine)->gen << 16 | (uint64_t)(mine + 1);
+}
+
+int family_lives(uint64_t id) {
+  const struct slot *slot = family_slot((int)(id & 0xffff) - 1);
+  return slot->state == SLOT_LIVE && slot->gen == id >> 16 && !robust_is_free(&slot->life);
+}
+
 uint64_t family_inherited(uint64_t hold) {
   struct link *ledger = family_ledger();
   for (uint64_t at = ledger->next; at != region_offset(ledger);) {

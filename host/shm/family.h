@@ -82,6 +82,11 @@ int family_scan(void);
 struct slot *family_slot(int index);
 int family_index(void);
 
+/* A number that names this process in all the family's time, never 0, and whether the process of
+   such a number lives. */
+uint64_t family_id(void);
+int family_lives(uint64_t id);
+
 /* This process's ledger. */
 struct link *family_ledger(void);
 

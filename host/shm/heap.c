@@ -55,6 +55,10 @@ void list_insert(struct link *head, struct link *link) {
   journal_set(&head->next, region_offset(link));
 }
 
+void list_append(struct link *head, struct link *link) {
+  list_insert(region_at(journal_get(&head->prev)), link);
+}
+
 void list_remove(struct link *link) {
   uint64_t next = journal_get(&link->next), prev = journal_get(&link->prev);
   journal_set(&((struct link *)region_at(next))->prev, prev);

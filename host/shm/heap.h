@@ -81,7 +81,8 @@ void heap_give(struct block *block);
 
 void list_init(
     struct link *head); /* outside of transactions: makes a list that nobody knows empty */
-void list_insert(struct link *head, struct link *link);
+void list_insert(struct link *head, struct link *link); /* in front */
+void list_append(struct link *head, struct link *link); /* behind the last */
 void list_remove(struct link *link);
 int list_empty(const struct link *head);
 /* Moves all of `from` into `to`. */

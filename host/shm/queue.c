@@ -8,47 +8,17 @@
 #include "os/clock.h"
 #include "os/futex.h"
 #include "shm/family.h"
+#include "shm/hand.h"
 #include "shm/journal.h"
 #include "shm/object.h"
-#include "shm/region.h"
-
-_Static_assert(2 * (QUEUE_INLINE + 16) <= QUEUE_FIRST_RING,
-               "an empty ring has room, see make_room");
-#define CLOSED ((uint64_t)1 << 63)
-#define COUNT_MASK 0x7fffffffu
-
-enum { RECORD_BYTES = 1, RECORD_BLOCK, RECORD_SKIP };
-
-struct record {
-  uint32_t size; /* bytes of payload */
-  uint32_t kind;
-};
+#include "shm/ring.h"
 
 #define LOAD(word, order) atomic_load_explicit(word, memory_order_##order)
+#define BATCH                                                                                      \
+  (16u << 10) /* bytes: after so many a batch is committed, so that the other end works too */
 
 static struct queue *queue_at(uint64_t offset) {
   return heap_payload(offset);
-}
-
-static uint32_t position(uint64_t word) {
-  return (uint32_t)word;
-}
-
-static uint32_t count(uint64_t word) {
-  return (uint32_t)(word >> 32) & COUNT_MASK;
-}
-
-static uint64_t advanced(uint64_t word, uint32_t units) {
-  uint64_t messages = (count(word) + 1) & COUNT_MASK;
-  return (word & CLOSED) | messages << 32 | (uint32_t)(position(word) + units);
-}
-
-static uint32_t units_of(size_t bytes) {
-  return 1 + (uint32_t)((bytes + 7) / 8);
-}
-
-static struct record *record_at(const struct queue *q, uint32_t where) {
-  return (struct record *)((char *)heap_payload(q->ring) + 8 * (where & q->mask));
 }
 
 int buffer_reserve(struct buffer *b, size_t room) {
@@ -62,7 +32,7 @@ int buffer_reserve(struct buffer *b, size_t room) {
   return 0;
 }
 
-uint64_t queue_new(uint64_t capacity, struct link *list, uint64_t *hold) {
+uint64_t queue_new(uint64_t capacity, int redeliver, struct link *list, uint64_t *hold) {
   uint64_t offset = object_new(sizeof(struct queue), BLOCK_QUEUE, list, hold);
   if (!offset) return 0;
   struct queue *q = queue_at(offset);
@@ -71,26 +41,13 @@ uint64_t queue_new(uint64_t capacity, struct link *list, uint64_t *hold) {
   q->capacity = capacity;
   q->mask = QUEUE_FIRST_RING / 8 - 1;
   q->ring = heap_alloc(QUEUE_FIRST_RING, BLOCK_DATA, &block_at(offset)->owned);
-  if (q->ring) return offset;
+  if (q->ring && (!redeliver || hand_init(offset) == 0)) return offset;
   object_drop(*hold);
-  return 0;
-}
-
-/* A dead owner may have committed a transaction that nobody has carried out yet. */
-static int taken(int rc) {
-  if (rc != ROBUST_DIED) return rc;
-  journal_lock();
-  journal_unlock();
   return 0;
 }
 
 static int is_full(const struct queue *q, uint64_t tail, uint64_t head) {
   return q->capacity && ((count(tail) - count(head)) & COUNT_MASK) >= q->capacity;
-}
-
-/* By the counts, which stay when the ring grows and positions begin anew. */
-static int is_empty(uint64_t tail, uint64_t head) {
-  return count(tail) == count(head);
 }
 
 static void wake(_Atomic uint32_t *asleep) {
@@ -140,93 +97,40 @@ static int wait_for_place(struct queue *q, int64_t deadline, int at_once) {
   }
 }
 
-static void copy_records(const struct queue *q, uint64_t ring, uint32_t from, uint32_t units) {
-  uint32_t start = from & (uint32_t)q->mask, size = (uint32_t)q->mask + 1;
-  uint32_t first = units < size - start ? units : size - start;
-  char *old = heap_payload(q->ring), *new = heap_payload(ring);
-  memcpy(new, old + 8 * (size_t)start, 8 * (size_t)first);
-  memcpy(new + 8 * (size_t)first, old, 8 * (size_t)(units - first));
-}
-
-/* A SKIP that stood at the old ring's end stands in the middle now and must say how far it leads:
- * its size does. */
-static void switch_ring(struct queue *q, uint64_t ring, uint64_t block, size_t bytes) {
-  uint64_t old = q->ring;
-  journal_lock();
-  uint64_t tail = LOAD(&q->tail, relaxed), head = LOAD(&q->head, relaxed);
-  uint32_t units = position(tail) - position(head);
-  copy_records(q, ring, position(head), units);
-  uint64_t new_head = head & ~(uint64_t)UINT32_MAX,
-           new_tail = (tail & ~(uint64_t)UINT32_MAX) | units;
-  list_remove(&block_at(ring)->link);
-  list_insert(&block_at(block)->owned, &block_at(ring)->link);
-  list_remove(&block_at(old)->link);
-  list_insert(family_ledger(), &block_at(old)->link);
-  journal_set(&q->ring, ring);
-  journal_set(&q->mask, bytes / 8 - 1);
-  journal_set(&q->head_seen, new_head);
-  journal_set(&q->tail_seen, new_tail);
-  journal_set((uint64_t *)&q->head, new_head);
-  journal_set((uint64_t *)&q->tail, new_tail);
-  journal_commit();
-  journal_unlock();
-  object_drop(old);
-}
-
-/* Holding `put`: a ring twice as large, with the same messages. 0, -ENOMEM, or -EBUSY: a consumer
-   holds its end. That one may have emptied the ring by now and sleep for a message: then there is
-   room without us growing. */
-static int grow(struct queue *q, uint64_t block) {
-  size_t bytes = (q->mask + 1) * 16;
-  if (bytes > (size_t)16 << 30) return -ENOMEM; /* positions are 32 bits of 8 bytes */
-  if (taken(robust_lock_until(&q->get, clock_now() + 1000000)) < 0) return -EBUSY;
-  uint64_t ring = heap_alloc(bytes, BLOCK_DATA, family_ledger());
-  if (ring) switch_ring(q, ring, block, bytes);
-  robust_unlock(&q->get);
-  return ring ? 0 : -ENOMEM;
-}
-
-static int fits(const struct queue *q, uint32_t at, uint32_t units) {
-  return at - position(q->head_seen) + units <= (uint32_t)q->mask + 1;
-}
-
-/* Holding `put`: makes the ring have `units` in one piece at its tail: how many units must be
-   skipped first, or an error. An empty ring always has them: skip and message together are less
-   than twice QUEUE_INLINE. A stopped consumer that holds its end of a full ring is waited for until
-   the deadline, a slice at least. */
-static int64_t make_room(struct queue *q, uint64_t block, uint32_t units, int64_t deadline) {
-  int64_t patience = clock_slice(CLOCK_NEVER);
-  for (;;) {
-    uint32_t at = position(LOAD(&q->tail, relaxed));
-    uint32_t to_end = (uint32_t)q->mask + 1 - (at & (uint32_t)q->mask);
-    uint32_t skip = units > to_end ? to_end : 0;
-    if (fits(q, at, skip + units)) return skip;
-    q->head_seen = LOAD(&q->head, acquire);
-    if (fits(q, at, skip + units)) return skip;
-    int rc = grow(q, block);
-    if (rc == -EBUSY &&
-        (deadline == CLOCK_NEVER || clock_now() < deadline || clock_now() < patience))
-      continue;
-    if (rc < 0) return rc == -EBUSY ? -ETIMEDOUT : rc;
+/* Writes as many of the messages as there are places for, up to BATCH bytes: how many, and the tail
+ * that makes them known. */
+static size_t write_records(struct queue *q, uint64_t *tail, const char **bytes,
+                            const uint32_t *sizes, size_t n) {
+  size_t written = 0, most = n;
+  const char *from = *bytes;
+  if (q->capacity) {
+    uint64_t places = q->capacity - ((count(*tail) - count(q->head_seen)) & COUNT_MASK);
+    if (places < most) most = places;
   }
+  while (written < most && (size_t)(*bytes - from) < BATCH) {
+    uint32_t size = sizes[written], units = units_of(size);
+    int64_t skip = ring_fit(q, position(*tail), units);
+    if (skip < 0) break;
+    ring_skip(q, position(*tail), (uint32_t)skip);
+    struct record *record = record_at(q, position(*tail) + (uint32_t)skip);
+    *record = (struct record){.size = size, .kind = RECORD_BYTES};
+    memcpy(record + 1, *bytes, size);
+    *tail = advanced(*tail, (uint32_t)skip + units);
+    *bytes += 8 * (size_t)(units - 1);
+    written++;
+  }
+  return written;
 }
 
-static void write_skip(struct queue *q, uint32_t at, uint32_t units) {
-  if (units) *record_at(q, at) = (struct record){.size = 8 * (units - 1), .kind = RECORD_SKIP};
-}
-
-/* Holding `put`, room made: writes and commits. */
-static int commit_bytes(struct queue *q, const void *bytes, size_t size, uint32_t skip) {
-  uint64_t tail = LOAD(&q->tail, relaxed);
-  write_skip(q, position(tail), skip);
-  struct record *record = record_at(q, position(tail) + skip);
-  *record = (struct record){.size = (uint32_t)size, .kind = RECORD_BYTES};
-  memcpy(record + 1, bytes, size);
-  /* release: who sees the tail sees the record. It fails only if the queue was closed meanwhile. */
-  uint64_t next = advanced(tail, skip + units_of(size));
+/* Holding `put`, places made: writes and commits: how many, or -EPIPE. */
+static int64_t commit_bytes(struct queue *q, const char **bytes, const uint32_t *sizes, size_t n) {
+  uint64_t tail = LOAD(&q->tail, relaxed), next = tail;
+  size_t written = write_records(q, &next, bytes, sizes, n);
+  /* release: who sees the tail sees the records. It fails only if the queue was closed meanwhile.
+   */
   return atomic_compare_exchange_strong_explicit(&q->tail, &tail, next, memory_order_release,
                                                  memory_order_relaxed)
-             ? 0
+             ? (int64_t)written
              : -EPIPE;
 }
 
@@ -237,7 +141,7 @@ static int commit_block(struct queue *q, uint64_t queue, uint64_t block, uint32_
   journal_lock();
   uint64_t tail = LOAD(&q->tail, relaxed);
   if (!(tail & CLOSED)) {
-    write_skip(q, position(tail), skip);
+    ring_skip(q, position(tail), skip);
     struct record *record = record_at(q, position(tail) + skip);
     *record = (struct record){.size = sizeof block, .kind = RECORD_BLOCK};
     memcpy(record + 1, &block, sizeof block);
@@ -254,78 +158,109 @@ static int commit_block(struct queue *q, uint64_t queue, uint64_t block, uint32_
  * is nothing is not. */
 static int lock_end(robust *lock, int64_t deadline, int at_once, int (*ready)(struct queue *),
                     struct queue *q) {
-  if (!at_once) return taken(robust_lock_until(lock, deadline));
+  if (!at_once) return ring_taken(robust_lock_until(lock, deadline));
   for (;;) {
     int rc = robust_trylock(lock);
-    if (rc != -EBUSY) return taken(rc);
+    if (rc != -EBUSY) return ring_taken(rc);
     if (!ready(q)) return -EAGAIN;
     rc = robust_lock_until(lock, clock_now() + 100000);
-    if (rc != -ETIMEDOUT) return taken(rc);
+    if (rc != -ETIMEDOUT) return ring_taken(rc);
   }
 }
 
-/* The way of both kinds of put: lock, wait for a place, make room, commit, unlock, wake. */
-static int put(uint64_t queue, const void *bytes, size_t size, uint64_t block, int64_t deadline) {
-  struct queue *q = queue_at(queue);
-  int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
+/* Takes the producers' lock and waits for a place. */
+static int begin_put(struct queue *q, int64_t deadline, int at_once) {
   int rc = lock_end(&q->put, deadline, at_once, may_put, q);
   if (rc < 0) return rc == -EAGAIN && (LOAD(&q->tail, relaxed) & CLOSED) ? -EPIPE : rc;
   rc = wait_for_place(q, deadline, at_once);
-  if (rc == 0) {
-    int64_t skip = make_room(q, queue, units_of(block ? sizeof block : size), deadline);
-    if (skip < 0)
-      rc = (int)skip;
-    else if (block)
-      rc = commit_block(q, queue, block, (uint32_t)skip);
-    else
-      rc = commit_bytes(q, bytes, size, (uint32_t)skip);
-  }
-  robust_unlock(&q->put);
-  if (rc == 0) wake(&q->get_asleep);
+  if (rc < 0) robust_unlock(&q->put);
   return rc;
 }
 
+int queue_put_many(uint64_t queue, const void *bytes, const uint32_t *sizes, size_t n, size_t *done,
+                   int64_t deadline) {
+  struct queue *q = queue_at(queue);
+  const char *from = bytes;
+  *done = 0;
+  while (*done < n) {
+    int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
+    int64_t rc = begin_put(q, deadline, at_once);
+    if (rc < 0) return (int)rc;
+    rc = ring_make_room(q, queue, units_of(sizes[*done]), deadline);
+    if (rc >= 0) rc = commit_bytes(q, &from, sizes + *done, n - *done);
+    robust_unlock(&q->put);
+    if (rc < 0) return (int)rc;
+    wake(&q->get_asleep);
+    *done += (size_t)rc;
+  }
+  return 0;
+}
+
 int queue_put(uint64_t queue, const void *bytes, size_t size, int64_t deadline) {
-  return put(queue, bytes, size, 0, deadline);
+  size_t done;
+  uint32_t only = (uint32_t)size;
+  return queue_put_many(queue, bytes, &only, 1, &done, deadline);
 }
 
 int queue_put_block(uint64_t queue, uint64_t block, int64_t deadline) {
-  return put(queue, NULL, 0, block, deadline);
+  struct queue *q = queue_at(queue);
+  int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
+  int rc = begin_put(q, deadline, at_once);
+  if (rc < 0) return rc;
+  int64_t skip = ring_make_room(q, queue, units_of(sizeof block), deadline);
+  rc = skip < 0 ? (int)skip : commit_block(q, queue, block, (uint32_t)skip);
+  robust_unlock(&q->put);
+  if (rc == 0) wake(&q->get_asleep);
+  return rc;
 }
 
 /* ---- consumers ---- */
 
 static int may_get(struct queue *q) {
   uint64_t tail = atomic_load(&q->tail);
-  return (tail & CLOSED) || !is_empty(tail, atomic_load(&q->head));
+  if (!is_empty(tail, atomic_load(&q->head))) return 1;
+  if (q->hand && atomic_load(&q->back_count)) return 1;
+  return (tail & CLOSED) && !(q->hand && hand_may_return(q));
+}
+
+/* Holding `get`, the ring is empty: 0 something came back, -EPIPE: nothing will ever come, -EAGAIN
+ * otherwise. */
+static int look_elsewhere(struct queue *q, int now) {
+  if (q->hand) {
+    hand_look(q, now);
+    if (atomic_load(&q->back_count)) return 0;
+    if ((q->tail_seen & CLOSED) && hand_may_return(q)) return -EAGAIN;
+  }
+  return q->tail_seen & CLOSED ? -EPIPE : -EAGAIN;
 }
 
 /* Holding `get`: waits until there is a message. */
 static int wait_for_message(struct queue *q, int64_t deadline, int at_once) {
-  int spins = futex_spins();
+  int spins = futex_spins(), all_spins = spins;
   uint64_t head = LOAD(&q->head, relaxed);
   while (is_empty(q->tail_seen, head)) {
     q->tail_seen = LOAD(&q->tail, acquire);
     if (!is_empty(q->tail_seen, head)) return 0;
-    if (q->tail_seen & CLOSED) return -EPIPE;
+    int rc = q->hand && spins > 0 && spins < all_spins && !(q->tail_seen & CLOSED)
+                 ? -EAGAIN
+                 : look_elsewhere(q, 1);
+    if (rc != -EAGAIN) return rc;
     if (at_once) return -EAGAIN;
-    int rc = wait_step(&q->get_asleep, &spins, deadline, may_get, q);
+    rc = wait_step(&q->get_asleep, &spins, deadline, may_get, q);
     if (rc < 0) return rc;
   }
   return 0;
 }
 
-static int take_bytes(struct queue *q, const struct record *record, struct buffer *into,
-                      uint32_t skip) {
-  int rc = buffer_reserve(into, record->size);
-  if (rc < 0) return rc;
-  memcpy(into->data, record + 1, record->size);
-  into->size = record->size;
-  uint64_t head = LOAD(&q->head, relaxed);
-  /* release: our reading of the record is over before its place may be written again */
-  atomic_store_explicit(&q->head, advanced(head, skip + units_of(record->size)),
-                        memory_order_release);
-  return 0;
+/* The first message in the ring, and how many units are skipped before it. */
+static const struct record *first_record(const struct queue *q, uint64_t head, uint32_t *skip) {
+  const struct record *record = record_at(q, position(head));
+  *skip = 0;
+  while (record->kind == RECORD_SKIP) {
+    *skip += units_of(record->size);
+    record = record_at(q, position(head) + *skip);
+  }
+  return record;
 }
 
 static void take_block(struct queue *q, const struct record *record, uint64_t *block,
@@ -334,7 +269,10 @@ static void take_block(struct queue *q, const struct record *record, uint64_t *b
   struct link *link = &(block_at(*block))->link;
   journal_lock();
   list_remove(link);
-  list_insert(family_ledger(), link);
+  if (q->hand)
+    hand_note(q, block_at(*block));
+  else
+    list_insert(family_ledger(), link);
   journal_set((uint64_t *)&q->head,
               advanced(LOAD(&q->head, relaxed), skip + units_of(sizeof *block)));
   journal_commit();
@@ -342,28 +280,83 @@ static void take_block(struct queue *q, const struct record *record, uint64_t *b
 }
 
 static int take(struct queue *q, struct buffer *into, uint64_t *block) {
-  uint32_t at = position(LOAD(&q->head, relaxed)), skip = 0;
-  const struct record *record = record_at(q, at);
-  while (record->kind == RECORD_SKIP) {
-    skip += units_of(record->size);
-    record = record_at(q, at + skip);
-  }
+  uint64_t head = LOAD(&q->head, relaxed);
+  uint32_t skip;
+  const struct record *record = first_record(q, head, &skip);
   *block = 0;
-  if (record->kind == RECORD_BYTES) return take_bytes(q, record, into, skip);
-  take_block(q, record, block, skip);
+  if (record->kind == RECORD_BLOCK) {
+    take_block(q, record, block, skip);
+    return 0;
+  }
+  int rc = buffer_reserve(into, record->size);
+  if (rc < 0) return rc;
+  memcpy(into->data, record + 1, record->size);
+  into->size = record->size;
+  /* release: our reading of the record is over before its place may be written again */
+  atomic_store_explicit(&q->head, advanced(head, skip + units_of(record->size)),
+                        memory_order_release);
   return 0;
+}
+
+/* Copies the records that are there, up to the first block: how many, or -ENOMEM. */
+static int take_many(struct queue *q, struct buffer *into, size_t most) {
+  uint64_t head = LOAD(&q->head, relaxed);
+  int taken = 0, rc = 0;
+  into->size = 0;
+  while ((size_t)taken < most && into->size < BATCH && !is_empty(q->tail_seen, head)) {
+    uint32_t skip;
+    const struct record *record = first_record(q, head, &skip);
+    if (record->kind == RECORD_BLOCK) break;
+    size_t bytes = 8 * (size_t)units_of(record->size);
+    if ((rc = buffer_reserve(into, into->size + bytes)) < 0) break;
+    memcpy(into->data + into->size, record, bytes);
+    into->size += bytes;
+    head = advanced(head, skip + units_of(record->size));
+    taken++;
+  }
+  if (taken) atomic_store_explicit(&q->head, head, memory_order_release); /* as in take */
+  return taken || rc == 0 ? taken : rc;
+}
+
+/* Takes the consumers' lock and waits for a message. */
+static int begin_get(struct queue *q, int64_t deadline) {
+  int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
+  if (q->hand) hand_look(q, 0);
+  int rc = lock_end(&q->get, deadline, at_once, may_get, q);
+  if (rc < 0) return rc;
+  if (q->hand && atomic_load(&q->back_count)) return 0;
+  rc = wait_for_message(q, deadline, at_once);
+  if (rc < 0) robust_unlock(&q->get);
+  return rc;
+}
+
+static int end_get(struct queue *q, int rc) {
+  robust_unlock(&q->get);
+  if (rc >= 0) wake(&q->put_asleep);
+  return rc;
 }
 
 int queue_get(uint64_t queue, struct buffer *into, uint64_t *block, int64_t deadline) {
   struct queue *q = queue_at(queue);
-  int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
-  int rc = lock_end(&q->get, deadline, at_once, may_get, q);
+  int rc = begin_get(q, deadline);
   if (rc < 0) return rc;
-  rc = wait_for_message(q, deadline, at_once);
-  if (rc == 0) rc = take(q, into, block);
-  robust_unlock(&q->get);
-  if (rc == 0) wake(&q->put_asleep);
-  return rc;
+  if (q->hand && (*block = hand_take(q))) return end_get(q, 0);
+  return end_get(q, take(q, into, block));
+}
+
+int queue_get_many(uint64_t queue, struct buffer *into, size_t most, uint64_t *block,
+                   int64_t deadline) {
+  struct queue *q = queue_at(queue);
+  if (q->hand) {
+    int rc = queue_get(queue, into, block, deadline);
+    return rc < 0 ? rc : 1;
+  }
+  int rc = begin_get(q, deadline);
+  if (rc < 0) return rc;
+  *block = 0;
+  rc = take_many(q, into, most);
+  if (rc == 0) rc = take(q, into, block) + 1; /* a block comes by itself */
+  return end_get(q, rc);
 }
 
 /* ---- everybody ---- */
@@ -383,9 +376,12 @@ int queue_is_closed(uint64_t queue) {
 
 uint64_t queue_length(uint64_t queue) {
   struct queue *q = queue_at(queue);
+  if (q->hand) hand_look(q, 1);
   for (;;) {
-    uint64_t head = atomic_load(&q->head), tail = atomic_load(&q->tail);
-    if (atomic_load(&q->head) == head) return (count(tail) - count(head)) & COUNT_MASK;
+    uint64_t head = atomic_load(&q->head), back = atomic_load(&q->back_count);
+    uint64_t tail = atomic_load(&q->tail);
+    if (atomic_load(&q->head) == head && atomic_load(&q->back_count) == back)
+      return ((count(tail) - count(head)) & COUNT_MASK) + back;
   }
 }
 
@@ -393,20 +389,44 @@ uint64_t queue_capacity(uint64_t queue) {
   return queue_at(queue)->capacity;
 }
 
+int queue_redelivers(uint64_t queue) {
+  return queue_at(queue)->hand != 0;
+}
+
+int queue_is_ready(uint64_t queue) {
+  struct queue *q = queue_at(queue);
+  if (q->hand) hand_look(q, 0);
+  return may_get(q);
+}
+
+/* How many messages task_done was said for: the word that wait_done sleeps on. */
+static _Atomic uint32_t *done_word(struct queue *q) {
+  return q->hand ? (_Atomic uint32_t *)&q->acked
+                 : &q->done; /* both machines put the low half first */
+}
+
 static uint32_t open_tasks(struct queue *q, uint32_t done) {
   return (count(atomic_load(&q->tail)) - done) & COUNT_MASK;
 }
 
-int queue_task_done(uint64_t queue) {
-  struct queue *q = queue_at(queue);
+/* One more, if as many were put. */
+static int count_done(struct queue *q) {
   uint32_t done = atomic_load(&q->done);
   do
     if (open_tasks(q, done) == 0) return -ERANGE;
   while (!atomic_compare_exchange_weak(&q->done, &done, (done + 1) & COUNT_MASK));
+  return 0;
+}
+
+int queue_task_done(uint64_t queue) {
+  struct queue *q = queue_at(queue);
+  int rc = q->hand ? hand_done(q) : count_done(q);
+  if (rc < 0) return rc;
   if (atomic_load(&q->done_asleep)) {
     atomic_store(&q->done_asleep, 0);
-    futex_wake(&q->done, INT32_MAX);
+    futex_wake(done_word(q), INT32_MAX);
   }
+  if (q->hand) wake(&q->get_asleep); /* who waits in a closed queue for what may come back */
   return 0;
 }
 
@@ -414,10 +434,10 @@ int queue_wait_done(uint64_t queue, int64_t deadline) {
   struct queue *q = queue_at(queue);
   for (;;) {
     atomic_store(&q->done_asleep, 1);
-    uint32_t done = atomic_load(&q->done);
+    uint32_t done = atomic_load(done_word(q));
     if (open_tasks(q, done) == 0) return 0;
     if (deadline != CLOCK_NEVER && clock_now() >= deadline) return -ETIMEDOUT;
-    if (futex_wait(&q->done, done, clock_slice(deadline)) == -EINTR) return -EINTR;
+    if (futex_wait(done_word(q), done, clock_slice(deadline)) == -EINTR) return -EINTR;
   }
 }
 

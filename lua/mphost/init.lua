@@ -29,14 +29,17 @@ function mp.cpu_count()
 end
 
 ---A queue of messages between processes: any number of producers and consumers, in order per producer.
----@param capacity integer|{capacity: integer?}|nil  in messages; none: it grows
+---With `redeliver` a message that was got stays the queue's until its consumer says task_done; when the consumer dies
+---before, it goes back to the front.
+---@param capacity integer|{capacity: integer?, redeliver: boolean?}|nil  in messages; none: it grows
 ---@return mphost.Queue
 function mp.Queue(capacity)
+  local redeliver
   if type(capacity) == "table" then
-    check.options(1, "Queue", capacity, { capacity = "number" })
-    capacity = capacity.capacity
+    check.options(1, "Queue", capacity, { capacity = "number", redeliver = "boolean" })
+    capacity, redeliver = capacity.capacity, capacity.redeliver
   end
-  return core.queue(capacity and check.count(1, "capacity of 'Queue'", capacity, 1))
+  return core.queue(capacity and check.count(1, "capacity of 'Queue'", capacity, 1), redeliver)
 end
 
 ---One typed number in shared memory.

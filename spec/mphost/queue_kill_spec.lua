@@ -50,6 +50,41 @@ describe("A queue some of whose users die", function()
     assert.equal(0, #q)
   end)
 
+  it("redelivers until each message has been dealt with", function()
+    local q, dealt = mp.Queue { redeliver = true, capacity = 50 }, mp.Queue()
+    local function consume()
+      for v in q:iter() do
+        dealt:put(v.k)
+        q:task_done()
+      end
+    end
+    local list = {}
+    for i = 1, 3 do list[i] = mp.spawn(consume) end
+    local producer <close> = mp.spawn(function()
+      for k = 1, 25 * ROUNDS do q:put(message(1, k)) end
+      q:close()
+    end)
+    local kills = 0
+    while producer:is_alive() or not q:wait_done(0) do
+      kills = kills + 1
+      local i = kills % 3 + 1
+      list[i]:kill()
+      list[i]:join()
+      list[i] = mp.spawn(consume)
+      mp.sleep(0.002)
+    end
+    producer:result()
+    for i = 1, 3 do list[i]:result() end
+    local times, n = {}, 0
+    while #dealt > 0 do
+      local k = dealt:get()
+      times[k] = (times[k] or 0) + 1
+      n = n + 1
+    end
+    assert.equal(25 * ROUNDS, #times)
+    assert.is_true(n - #times <= kills, "more doubled than killed")
+  end)
+
   it("keeps what a producer had put before it was killed", function()
     local q = mp.Queue()
     local p <close> = mp.spawn(function() for i = 1, 100 do q:put(("x"):rep(i * 400)) end mp.sleep(600) end)

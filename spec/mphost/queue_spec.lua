@@ -288,7 +288,7 @@ describe("Queue", function()
     raises("nil cannot be put; mp.null stands for it", function() q:put(nil) end)
     raises("nil cannot be put; mp.null stands for it", function() q:put() end)
     raises("nil cannot be put; mp.null stands for it", function() q:try_put(nil) end)
-    raises("a list without holes expected", function() q:put_many { 1, nil, 3 } end)
+    raises("element 2 of the list is nil", function() q:put_many { 1, nil, 3 } end)
     raises("table expected, got", function() q:put_many(1) end)
     raises("number expected, got string", function() q:get("soon") end)
     raises("number expected, got", function() q:put(1, {}) end)
@@ -370,6 +370,86 @@ describe("Queue", function()
     end
     assert.same(mp.range(1, 50), got)
     p:join()
+  end)
+
+  it("puts many of all sizes in order, or none that cannot be sent", function()
+    local q, shared = mp.Queue(), mp.Value("i", 3)
+    local list = {}
+    for i = 1, 3000 do list[i] = i % 7 == 0 and ("x"):rep(i * 10) or i % 11 == 0 and { shared } or i end
+    assert.equal(3000, q:put_many(list))
+    raises("cannot send", function() q:put_many { 1, ("x"):rep(20000), { shared }, coroutine.create(print) } end)
+    assert.equal(3000, #q)
+    local got = {}
+    while #got < 3000 do
+      local part = q:get_many(501)
+      table.move(part, 1, #part, #got + 1, got)
+    end
+    for i = 1, 3000 do
+      if type(list[i]) == "table" then assert.equal(shared, got[i][1]) else assert.equal(list[i], got[i]) end
+    end
+  end)
+
+  it("puts many while a consumer makes places", function()
+    local q = mp.Queue(10)
+    local p <close> = mp.spawn(function()
+      local sum = 0
+      for v in q:iter() do sum = sum + v end
+      return sum
+    end)
+    assert.equal(10000, q:put_many(mp.range(1, 10000)))
+    q:close()
+    assert.equal(50005000, p:result())
+  end)
+
+  it("gets the others when one of many cannot be decoded", function()
+    package.loaded.shy = { make = setmetatable({}, { __name = "shy" }) }
+    local shy = package.loaded.shy
+    shy.mt = { __pack = function() return 1 end, __unpack = function() error "too shy" end }
+    local q = mp.Queue()
+    assert.equal(3, q:put_many { 1, setmetatable({}, shy.mt), 3 })
+    local list, message = q:get_many(10)
+    assert.same({ 1, 3 }, list)
+    assert.truthy(message:find("too shy", 1, true), message)
+    q:put(setmetatable({ ("x"):rep(10000) }, shy.mt))
+    q:put(setmetatable({}, shy.mt))
+    raises("too shy", function() q:get() end)
+    raises("too shy", function() q:get() end)
+    assert.equal(0, #q)
+    package.loaded.shy = nil
+  end)
+
+  it("lets __pack and __unpack use queues themselves", function()
+    local other = mp.Queue()
+    package.loaded.nested = { mt = {
+      __pack = function(v) other:put("packing " .. v.n) return { v.n, ("y"):rep(v.n) } end,
+      __unpack = function(v) return { n = v[1], y = #v[2], heard = other:get() } end,
+    } }
+    local q = mp.Queue()
+    local mt = package.loaded.nested.mt
+    for n = 1, 20000, 1999 do
+      local tail = ("z"):rep(50)
+      q:put { setmetatable({ n = n }, mt), tail }
+      assert.same({ { n = n, y = n, heard = "packing " .. n }, tail }, q:get())
+    end
+    package.loaded.nested = nil
+  end)
+
+  it("redelivers what a consumer that ended had not dealt with", function()
+    local q = mp.Queue { redeliver = true }
+    assert.equal(4, q:put_many { "a", { 2 }, ("c"):rep(30000), 4 })
+    local p <close> = mp.spawn(function()
+      assert(q:get() == "a" and q:get()[1] == 2)
+      q:task_done()
+      os.exit(true)
+    end)
+    p:join()
+    assert.equal(3, #q)
+    assert.same({ { 2 }, ("c"):rep(30000), 4 }, { q:get(), q:get(), q:get() })
+    assert.equal("empty", name_of(q:try_get()))
+    for _ = 1, 3 do q:task_done() end
+    raises("this process has no message in hand", function() q:task_done() end)
+    assert.is_true(q:wait_done(0))
+    raises("option 'redeliver' to 'Queue': boolean expected, got number", function() mp.Queue { redeliver = 1 } end)
   end)
 
   it("Q05: wait_done returns when each message was dealt with", function()

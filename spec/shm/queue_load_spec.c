@@ -93,7 +93,7 @@ static void consume(void *arg) {
 static void run_flow(struct flow *f, uint64_t capacity, int producers, int consumers) {
   uint64_t hold, thing_hold;
   struct member producer[PRODUCERS], consumer[CONSUMERS];
-  f->queue = queue_new(capacity, family_ledger(), &hold);
+  f->queue = queue_new(capacity, 0, family_ledger(), &hold);
   f->thing = object_new(10, BLOCK_VALUE, family_ledger(), &thing_hold);
   for (int i = 0; i < consumers; i++) consumer[i] = member_start(consume, f);
   for (f->who = 0; f->who < producers; f->who++) producer[f->who] = member_start(produce, f);
@@ -155,7 +155,7 @@ static void users_are_killed(void **state) {
   uint64_t hold, thing_hold;
   struct flow f = {.most = 2000, .blocks = 5};
   struct buffer into = {0};
-  f.queue = queue_new(100, family_ledger(), &hold);
+  f.queue = queue_new(100, 0, family_ledger(), &hold);
   f.thing = object_new(10, BLOCK_VALUE, family_ledger(), &thing_hold);
   for (int i = 0; i < 150; i++) {
     struct member producer = member_start(produce_for_ever, &f);
@@ -190,7 +190,7 @@ static void length_is_of_one_moment(void **state) {
   (void)state;
   uint64_t hold;
   struct flow f = {.messages = 100000};
-  f.queue = queue_new(0, family_ledger(), &hold);
+  f.queue = queue_new(0, 0, family_ledger(), &hold);
   struct member a = member_start(pump, &f), b = member_start(pump, &f);
   while (proc_wait(&a.proc, 0) == 0) assert_in_range(queue_length(f.queue), 0, 2);
   assert_int_equal(member_end(&a), 0);

@@ -8,7 +8,7 @@ static uint64_t q, hold;
 static struct buffer got;
 
 static void begin(uint64_t capacity) {
-  q = queue_new(capacity, family_ledger(), &hold);
+  q = queue_new(capacity, 0, family_ledger(), &hold);
   assert_true(q);
 }
 

@@ -16,7 +16,7 @@ static struct buffer got;
 static struct member helper;
 
 static void new_queue(void) {
-  q = queue_new(0, family_ledger(), &q_hold);
+  q = queue_new(0, 0, family_ledger(), &q_hold);
   assert_true(q);
 }
 

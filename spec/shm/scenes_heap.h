@@ -101,7 +101,7 @@ static enum outcome drop_verify(void) {
 static void drop_last_arm(void) {
   must(thing = object_new(100, BLOCK_VALUE, family_ledger(), &mine));
   must(heap_alloc(300, BLOCK_DATA, &block_at(thing)->owned));
-  must(q = queue_new(0, family_ledger(), &q_hold));
+  must(q = queue_new(0, 0, family_ledger(), &q_hold));
   must(object_hold(q, &block_at(thing)->owned));
   object_drop(q_hold);
 }

@@ -215,7 +215,7 @@ static enum outcome close_verify(void) {
 }
 
 static void queue_new_act(void) {
-  must(queue_new(5, family_ledger(), &mine));
+  must(queue_new(5, 0, family_ledger(), &mine));
 }
 
 #endif

@@ -37,7 +37,7 @@ static void producer_run(void *arg) {
 }
 
 static void sleeping_producer(void) {
-  q = queue_new(2, family_ledger(), &q_hold);
+  q = queue_new(2, 0, family_ledger(), &q_hold);
   put_bytes(1, SMALL, spec_in(STEP_HANG));
   put_bytes(2, SMALL, spec_in(STEP_HANG));
   helper = member_start(producer_run, NULL);
@@ -82,7 +82,7 @@ static enum outcome takeover_verify(void) {
 #define QUARTER (QUEUE_FIRST_RING / 4 - 16) /* bytes: four such messages fill the first ring */
 
 static void four_quarters(void) {
-  q = queue_new(4, family_ledger(), &q_hold);
+  q = queue_new(4, 0, family_ledger(), &q_hold);
   for (uint64_t i = 1; i <= 4; i++) put_bytes(i, QUARTER, spec_in(STEP_HANG));
 }
 

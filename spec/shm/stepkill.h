@@ -138,8 +138,22 @@ static inline void run_scene_wholly(void **state) {
   scene_play(*state, 1);
 }
 
-static inline struct CMUnitTest scene_case(const struct scene *scene, CMUnitTestFunction run) {
-  return (struct CMUnitTest){scene->name, run, case_begin, case_end, (void *)(uintptr_t)scene};
+/* ---- the cases of a spec: tables of scenes ---- */
+
+static struct CMUnitTest scene_cases[256];
+static size_t scene_count;
+
+#define add_scenes(table, run) add_some(table, sizeof(table) / sizeof *(table), run)
+
+static inline void add_some(const struct scene *scene, size_t n, CMUnitTestFunction run) {
+  must(scene_count + n <= sizeof scene_cases / sizeof *scene_cases);
+  for (; n > 0; n--, scene++)
+    scene_cases[scene_count++] = (struct CMUnitTest){scene->name, run, case_begin, case_end,
+                                                     (void *)(uintptr_t)scene};
+}
+
+static inline int run_scenes(void) {
+  return _cmocka_run_group_tests("scenes", scene_cases, scene_count, NULL, NULL);
 }
 
 /* Names are bound before main: binding would be stepped too, some thousand instructions of it. */

@@ -1,0 +1,238 @@
+/* Lua values into and out of queues: see message.h. */
+#include "bind/message.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bind/parcel.h"
+#include "os/clock.h"
+#include "shm/family.h"
+#include "shm/object.h"
+
+/* ---- out ---- */
+
+static int put_bytes(uint64_t queue, const void *bytes, size_t size, int64_t deadline) {
+  int rc;
+  do rc = queue_put(queue, bytes, size, deadline);
+  while (rc == -EINTR);
+  return rc;
+}
+
+/* Puts a block; drops it when it cannot. */
+static int put_block(uint64_t queue, uint64_t block, int64_t deadline) {
+  int rc;
+  if (!block) return -ENOMEM;
+  do rc = queue_put_block(queue, block, deadline);
+  while (rc == -EINTR);
+  if (rc < 0) object_drop(block);
+  return rc;
+}
+
+int message_put(lua_State *L, uint64_t queue, int index, int64_t deadline) {
+  struct parcel *parcel = parcel_open(L);
+  size_t size = parcel_encode(L, parcel, index);
+  int rc = parcel_is_large(parcel, size) || queue_redelivers(queue)
+               ? put_block(queue, parcel_block(parcel, size), deadline)
+               : put_bytes(queue, parcel_bytes(parcel), size, deadline);
+  parcel_close(parcel);
+  return rc;
+}
+
+/* Messages on their way: sizes[i] bytes in `bytes`, rounded up to 8, or a block. */
+struct batch {
+  struct buffer bytes;
+  uint32_t *sizes;  /* BLOCK: the next of the blocks */
+  uint64_t *blocks; /* those from `sent` to `kept` are still this process's */
+  size_t sent, kept;
+};
+#define BLOCK UINT32_MAX
+
+static int free_batch(lua_State *L) {
+  struct batch *batch = lua_touserdata(L, 1);
+  while (batch->sent < batch->kept) object_drop(batch->blocks[batch->sent++]);
+  free(batch->bytes.data);
+  free(batch->sizes);
+  free(batch->blocks);
+  memset(batch, 0, sizeof *batch);
+  return 0;
+}
+
+static struct batch *new_batch(lua_State *L, size_t n) {
+  struct batch *batch = lua_newuserdatauv(L, sizeof *batch, 0);
+  memset(batch, 0, sizeof *batch);
+  if (luaL_newmetatable(L, "mphost.core.batch")) {
+    lua_pushcfunction(L, free_batch);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__close");
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  lua_toclose(L, -1);
+  batch->sizes = malloc((n + !n) * sizeof *batch->sizes);
+  batch->blocks = malloc((n + !n) * sizeof *batch->blocks);
+  if (!batch->sizes || !batch->blocks) luaL_error(L, "not enough memory");
+  return batch;
+}
+
+static int add_bytes(struct batch *batch, const char *bytes, size_t size, size_t i) {
+  size_t used = batch->bytes.size, padded = (size + 7) / 8 * 8;
+  if (buffer_reserve(&batch->bytes, used + padded) < 0) return -ENOMEM;
+  memcpy(batch->bytes.data + used, bytes, size);
+  batch->bytes.size += padded;
+  batch->sizes[i] = (uint32_t)size;
+  return 0;
+}
+
+static int add_block(struct batch *batch, uint64_t block, size_t i) {
+  batch->sizes[i] = BLOCK;
+  if (block) batch->blocks[batch->kept++] = block;
+  return block ? 0 : -ENOMEM;
+}
+
+static void fill_batch(lua_State *L, struct batch *batch, uint64_t queue, int list, size_t n) {
+  int only_blocks = queue_redelivers(queue);
+  for (size_t i = 0; i < n; i++) {
+    if (lua_geti(L, list, (lua_Integer)i + 1) == LUA_TNIL)
+      luaL_error(L, "element %I of the list is nil; mp.null stands for it", (lua_Integer)i + 1);
+    int top = lua_gettop(L);
+    struct parcel *parcel = parcel_open(L);
+    size_t size = parcel_encode(L, parcel, top);
+    int rc = only_blocks || parcel_is_large(parcel, size)
+                 ? add_block(batch, parcel_block(parcel, size), i)
+                 : add_bytes(batch, parcel_bytes(parcel), size, i);
+    parcel_close(parcel);
+    if (rc < 0) luaL_error(L, "not enough memory");
+    lua_settop(L, top - 1);
+  }
+}
+
+/* Puts what stands from i on and has no block of its own. */
+static int put_run(uint64_t queue, struct batch *batch, const char **bytes, size_t *i, size_t n,
+                   int64_t deadline) {
+  size_t end = *i, done;
+  while (end < n && batch->sizes[end] != BLOCK) end++;
+  while (*i < end) {
+    int rc = queue_put_many(queue, *bytes, batch->sizes + *i, end - *i, &done, deadline);
+    for (size_t k = *i + done; *i < k; ++*i) *bytes += ((size_t)batch->sizes[*i] + 7) / 8 * 8;
+    if (rc < 0 && rc != -EINTR) return rc;
+  }
+  return 0;
+}
+
+size_t message_put_many(lua_State *L, uint64_t queue, int list, size_t n, int64_t deadline,
+                        int *rc) {
+  luaL_checkstack(L, 8, NULL);
+  struct batch *batch = new_batch(L, n);
+  int top = lua_gettop(L);
+  fill_batch(L, batch, queue, list, n);
+  const char *bytes = batch->bytes.data;
+  size_t i = 0;
+  *rc = 0;
+  while (i < n && *rc == 0) {
+    if (batch->sizes[i] != BLOCK) {
+      *rc = put_run(queue, batch, &bytes, &i, n, deadline);
+    } else if ((*rc = put_block(queue, batch->blocks[batch->sent++], deadline)) == 0) {
+      i++;
+    }
+  }
+  lua_closeslot(L, top);
+  lua_settop(L, top - 1);
+  return i;
+}
+
+/* ---- in ---- */
+
+static _Thread_local struct buffer own;
+static _Thread_local const void *own_frame;
+
+static int free_buffer(lua_State *L) {
+  struct buffer *buffer = lua_touserdata(L, 1);
+  free(buffer->data);
+  *buffer = (struct buffer){0};
+  return 0;
+}
+
+/* The thread's own buffer or, where decoding runs Lua code (__unpack) that gets something itself, a
+ * fresh one pushed on the stack. */
+static struct buffer *open_buffer(lua_State *L) {
+  if (!parcel_in_use(&own_frame)) return &own;
+  struct buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
+  *buffer = (struct buffer){0};
+  if (luaL_newmetatable(L, "mphost.core.buffer")) {
+    lua_pushcfunction(L, free_buffer);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return buffer;
+}
+
+static void close_buffer(const struct buffer *buffer) {
+  if (buffer == &own) own_frame = NULL;
+}
+
+int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
+  uint64_t block;
+  int rc;
+  struct buffer *buffer = open_buffer(L);
+  do rc = queue_get(queue, buffer, &block, deadline);
+  while (rc == -EINTR);
+  if (rc == 0 && block) {
+    close_buffer(buffer);
+    parcel_unpack(L, block, queue_redelivers(queue));
+    return 0;
+  }
+  if (rc == 0) rc = codec_decode(L, buffer->data, buffer->size, NULL, 0, NULL);
+  close_buffer(buffer);
+  if (rc == -EBADMSG) bind_raise(L);
+  return rc;
+}
+
+/* What was wrong lies on top, or the message does. */
+static void append(lua_State *L, int failed, int list, lua_Integer *n, int *bad) {
+  if (!failed)
+    lua_rawseti(L, list, ++*n);
+  else if (*bad)
+    lua_pop(L, 1);
+  else
+    *bad = 1;
+}
+
+static int unpack_block(lua_State *L) {
+  parcel_unpack(L, (uint64_t)lua_tointeger(L, 1), lua_toboolean(L, 2));
+  return 1;
+}
+
+static void append_block(lua_State *L, uint64_t block, int keep, int list, lua_Integer *n,
+                         int *bad) {
+  lua_pushcfunction(L, unpack_block);
+  lua_pushinteger(L, (lua_Integer)block);
+  lua_pushboolean(L, keep);
+  int status = lua_pcall(L, 2, 1, 0);
+  if (status == LUA_ERRMEM) lua_error(L);
+  append(L, status != LUA_OK, list, n, bad);
+}
+
+static void append_records(lua_State *L, const struct buffer *buffer, int list, lua_Integer *n,
+                           int *bad) {
+  const struct record *record = (const struct record *)buffer->data;
+  for (; (const char *)record < buffer->data + buffer->size; record = record_next(record)) {
+    int rc = codec_decode(L, (const char *)(record + 1), record->size, NULL, 0, NULL);
+    if (rc < 0 && rc != -EBADMSG) luaL_error(L, "not enough memory");
+    append(L, rc < 0, list, n, bad);
+  }
+}
+
+int message_get_many(lua_State *L, uint64_t queue, int list, lua_Integer *n, size_t most,
+                     int64_t deadline, int *bad) {
+  uint64_t block;
+  int rc;
+  luaL_checkstack(L, 8, NULL);
+  struct buffer *buffer = open_buffer(L);
+  do rc = queue_get_many(queue, buffer, most, &block, deadline);
+  while (rc == -EINTR);
+  if (rc > 0 && block) append_block(L, block, queue_redelivers(queue), list, n, bad);
+  if (rc > 0 && !block) append_records(L, buffer, list, n, bad);
+  close_buffer(buffer);
+  return rc;
+}

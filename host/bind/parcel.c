@@ -1,0 +1,133 @@
+/* Values on their way: see parcel.h. */
+#include "bind/parcel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shm/family.h"
+#include "shm/object.h"
+
+static _Thread_local struct parcel own;
+static _Thread_local const void *own_frame;
+
+/* Goes on in a new block of at least so many bytes: 0 or -ENOMEM. */
+static int move_to_block(struct parcel *parcel, size_t used, size_t room) {
+  uint64_t block = heap_alloc(room, BLOCK_DATA, family_ledger());
+  if (!block) return -ENOMEM;
+  if (used) memcpy(heap_payload(block), parcel_bytes(parcel), used);
+  if (parcel->block) object_drop(parcel->block);
+  parcel->block = block;
+  return 0;
+}
+
+static int more(codec_sink *sink, size_t need) {
+  struct parcel *parcel = (struct parcel *)((char *)sink - offsetof(struct parcel, sink));
+  size_t used = (size_t)(sink->at - parcel_bytes(parcel)), room = used + need;
+  int rc = !parcel->block && room <= PARCEL_SMALL
+               ? buffer_reserve(&parcel->bytes, room)
+               : move_to_block(parcel, used, room > 2 * used ? room : 2 * used);
+  if (rc < 0) return rc;
+  sink->at = (char *)(uintptr_t)parcel_bytes(parcel) + used;
+  sink->end = (char *)(uintptr_t)parcel_bytes(parcel) +
+              (parcel->block ? heap_room(parcel->block) : parcel->bytes.room);
+  return 0;
+}
+
+static void empty(struct parcel *parcel) {
+  if (parcel->block) object_drop(parcel->block);
+  parcel->block = 0;
+  parcel->carried = 0;
+}
+
+static int free_parcel(lua_State *L) {
+  struct parcel *parcel = lua_touserdata(L, 1);
+  empty(parcel);
+  free(parcel->bytes.data);
+  free(parcel->objects);
+  memset(parcel, 0, sizeof *parcel);
+  return 0;
+}
+
+struct parcel *parcel_open(lua_State *L) {
+  struct parcel *parcel = &own;
+  if (parcel_in_use(&own_frame)) {
+    parcel = lua_newuserdatauv(L, sizeof *parcel, 0);
+    memset(parcel, 0, sizeof *parcel);
+    if (luaL_newmetatable(L, "mphost.core.parcel")) {
+      lua_pushcfunction(L, free_parcel);
+      lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+  }
+  empty(parcel); /* an error may have left it in mid-work */
+  return parcel;
+}
+
+void parcel_close(struct parcel *parcel) {
+  empty(parcel);
+  if (parcel == &own) own_frame = NULL;
+}
+
+codec_sink *parcel_sink(struct parcel *parcel) {
+  empty(parcel);
+  parcel->sink = (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more};
+  return &parcel->sink;
+}
+
+size_t parcel_encode(lua_State *L, struct parcel *parcel, int index) {
+  codec_handles handles = bind_handles(parcel);
+  int rc = codec_encode(L, index, parcel_sink(parcel), &handles);
+  if (rc == 0) return (size_t)(parcel->sink.at - parcel_bytes(parcel));
+  parcel_close(parcel);
+  if (rc == -EBADF) luaL_error(L, "cannot send a handle that is closed");
+  if (rc == -EINVAL) bind_raise(L);
+  luaL_error(L, "not enough memory");
+  return 0;
+}
+
+int parcel_carry(struct parcel *parcel, uint64_t object) {
+  if (parcel->carried == parcel->room) {
+    size_t room = parcel->room ? 2 * parcel->room : 16;
+    uint64_t *more = realloc(parcel->objects, room * sizeof *more);
+    if (!more) return -ENOMEM;
+    parcel->objects = more;
+    parcel->room = room;
+  }
+  parcel->objects[parcel->carried++] = object;
+  return 0;
+}
+
+int parcel_holds(const struct parcel *parcel, uint64_t block) {
+  for (size_t i = 0; i < parcel->carried; i++)
+    if (!object_hold(parcel->objects[i], &block_at(block)->owned)) return -ENOMEM;
+  return 0;
+}
+
+uint64_t parcel_block(struct parcel *parcel, size_t size) {
+  /* A block much larger than the message would lie in the queue as large as it is. */
+  if (!parcel->block || heap_room(parcel->block) > size + size / 2)
+    if (move_to_block(parcel, size, size) < 0) return 0;
+  if (parcel_holds(parcel, parcel->block) < 0) return 0;
+  uint64_t block = parcel->block;
+  parcel->block = 0;
+  return block;
+}
+
+static int unpack(lua_State *L) {
+  uint64_t block = (uint64_t)lua_tointeger(L, 1);
+  codec_handles handles = bind_handles(NULL);
+  int rc = codec_decode(L, heap_payload(block), heap_room(block), NULL, 0, &handles);
+  if (rc == -EBADMSG) return lua_error(L);
+  return rc < 0 ? luaL_error(L, "not enough memory") : 1;
+}
+
+void parcel_unpack(lua_State *L, uint64_t block, int keep) {
+  luaL_checkstack(L, 4, NULL);
+  lua_pushcfunction(L, unpack);
+  lua_pushinteger(L, (lua_Integer)block);
+  int status = lua_pcall(L, 1, 1, 0);
+  if (!keep) object_drop(block);
+  if (status == LUA_ERRMEM) lua_error(L);
+  if (status != LUA_OK) bind_raise(L);
+}

@@ -1,0 +1,65 @@
+/* The bytes of a queue: records in a ring, where the next one goes, and how the ring grows.
+
+   Only queue.c looks in here; whose lock guards what stands in queue.h. Positions count units of 8
+   bytes and run on; the words tail and head hold a position and a count of messages. */
+#ifndef SHM_RING_H
+#define SHM_RING_H
+
+#include "shm/queue.h"
+
+#define CLOSED ((uint64_t)1 << 63)
+#define COUNT_MASK QUEUE_COUNT
+
+enum { RECORD_BYTES = 1, RECORD_BLOCK, RECORD_SKIP };
+
+static inline uint32_t position(uint64_t word) {
+  return (uint32_t)word;
+}
+
+static inline uint32_t count(uint64_t word) {
+  return (uint32_t)(word >> 32) & COUNT_MASK;
+}
+
+static inline uint64_t advanced(uint64_t word, uint32_t units) {
+  uint64_t messages = (count(word) + 1) & COUNT_MASK;
+  return (word & CLOSED) | messages << 32 | (uint32_t)(position(word) + units);
+}
+
+/* Of a record with so much payload. */
+static inline uint32_t units_of(size_t bytes) {
+  return 1 + (uint32_t)((bytes + 7) / 8);
+}
+
+static inline struct record *record_at(const struct queue *q, uint32_t where) {
+  return (struct record *)((char *)heap_payload(q->ring) + 8 * (where & q->mask));
+}
+
+/* By the counts, which stay when the ring grows and positions begin anew. */
+static inline int is_empty(uint64_t tail, uint64_t head) {
+  return count(tail) == count(head);
+}
+
+/* How many units must be skipped before `units` lie in one piece at the position, and whether both
+ * fit: the skip, or -1. */
+static inline int64_t ring_fit(const struct queue *q, uint32_t at, uint32_t units) {
+  uint32_t size = (uint32_t)q->mask + 1, to_end = size - (at & (uint32_t)q->mask);
+  uint32_t skip = units > to_end ? to_end : 0;
+  return at - position(q->head_seen) + skip + units <= size ? (int64_t)skip : -1;
+}
+
+/* Holding `put`: makes the ring have `units` in one piece at its tail: how many units must be
+   skipped first, or -ENOMEM, -ETIMEDOUT. An empty ring always has them: skip and message together
+   are less than twice QUEUE_INLINE. A stopped consumer that holds its end of a full ring is waited
+   for until the deadline, a slice at least. */
+int64_t ring_make_room(struct queue *q, uint64_t queue, uint32_t units, int64_t deadline);
+
+/* Writes what leads over the skipped units. */
+static inline void ring_skip(struct queue *q, uint32_t at, uint32_t units) {
+  if (units) *record_at(q, at) = (struct record){.size = 8 * (units - 1), .kind = RECORD_SKIP};
+}
+
+/* What to do after a lock of a queue was taken (or was not: rc < 0): a dead owner may have
+   committed a transaction that nobody has carried out yet. rc, or 0. */
+int ring_taken(int rc);
+
+#endif

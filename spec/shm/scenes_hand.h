@@ -1,0 +1,149 @@
+/* Scenes of several messages at once, and of queues that redeliver. */
+#ifndef SPEC_SHM_SCENES_HAND_H
+#define SPEC_SHM_SCENES_HAND_H
+
+#include "scenes_queue.h"
+
+/* ---- several messages in one step ---- */
+
+static char many[3 * SMALL];
+static uint32_t many_sizes[3] = {SMALL, SMALL, SMALL};
+
+static void many_arm(void) {
+  for (int i = 0; i < 3; i++) message_fill(many + i * SMALL, SMALL, 10 + (uint64_t)i);
+}
+
+static void put_many_act(void) {
+  size_t done;
+  must(queue_put_many(q, many, many_sizes, 3, &done, CLOCK_NEVER) == 0 && done == 3);
+}
+
+/* All three are in, one behind the other, or none. */
+static enum outcome put_many_verify(void) {
+  assert_int_equal(next_number(), 1);
+  assert_int_equal(next_number(), 2);
+  uint64_t number = next_number();
+  int all = number == 10;
+  if (all) {
+    assert_int_equal(next_number(), 11);
+    assert_int_equal(next_number(), 12);
+    number = next_number();
+  }
+  assert_int_equal(number, 3);
+  assert_int_equal(queue_length(q), 0);
+  drop_queue();
+  return all ? DONE : NOT_DONE;
+}
+
+static void get_many_act(void) {
+  uint64_t block;
+  must(queue_get_many(q, &got, 100, &block, CLOCK_NEVER) == 2);
+}
+
+static void length_before(void) {
+  first = queue_length(q);
+}
+
+static enum outcome get_many_verify(void) {
+  assert_true(first == 0 || first == 2);
+  put_bytes(3, SMALL, spec_in(STEP_HANG));
+  drain(first ? 1 : 3, 3, 0);
+  drop_queue();
+  return first ? NOT_DONE : DONE;
+}
+
+/* ---- messages that come back ---- */
+
+static void two_to_redeliver(void) {
+  new_thing();
+  q = queue_new(0, 1, family_ledger(), &q_hold);
+  put_message(1, spec_in(STEP_HANG));
+  put_message(2, spec_in(STEP_HANG));
+}
+
+static void keeper_run(void *arg) {
+  uint64_t block;
+  for (int i = 0; i < *(int *)arg; i++) must(queue_get(q, &got, &block, CLOCK_NEVER) == 0);
+}
+
+/* Somebody took so many of them and died. */
+static void kept_by_the_dead(int n) {
+  two_to_redeliver();
+  struct member keeper = member_start(keeper_run, &n);
+  assert_int_equal(member_end(&keeper), 0);
+}
+
+static void one_kept(void) {
+  kept_by_the_dead(1);
+}
+
+static void two_kept(void) {
+  kept_by_the_dead(2);
+}
+
+static void bring_back(void) {
+  must(queue_length(q) == 2);
+}
+
+static void one_came_back(void) {
+  one_kept();
+  bring_back();
+}
+
+static void keep_act(void) {
+  must(queue_get(q, &got, &mine, CLOCK_NEVER) == 0);
+  must(message_number(heap_payload(mine), SMALL) == 1);
+}
+
+static void deal_act(void) {
+  must(queue_task_done(q) == 0);
+}
+
+/* From number `from` on, each comes once, in order, and then all is dealt with. */
+static void expect_rest(uint64_t from) {
+  assert_int_equal(queue_length(q), 3 - from);
+  for (uint64_t i = from, block; i <= 2; i++) {
+    assert_int_equal(queue_get(q, &got, &block, spec_in(STEP_HANG)), 0);
+    assert_int_equal(message_number(heap_payload(block), SMALL), i);
+    assert_int_equal(queue_task_done(q), 0);
+  }
+  assert_int_equal(queue_wait_done(q, 0), 0);
+  drop_queue();
+  assert_int_equal(block_at(thing)->refs, 1);
+  object_drop(thing_hold);
+}
+
+static void dead_length(void) {
+  first = queue_length(q);
+}
+
+/* Whether it had got it or not: it comes back. */
+static enum outcome comes_back_verify(void) {
+  expect_rest(1);
+  return EITHER;
+}
+
+static enum outcome dealt_verify(void) {
+  assert_true(first == 1 || first == 2);
+  expect_rest(first == 2 ? 1 : 2);
+  return first == 2 ? NOT_DONE : DONE;
+}
+
+/* ---- the table ---- */
+
+static const struct scene hand_scenes[] = {
+    {"put_many", .prepare = two_in_queue, .arm = many_arm, .act = put_many_act, .early = third_put,
+     .verify = put_many_verify},
+    {"get_many", .prepare = two_in_queue, .arm = get_arm, .act = get_many_act,
+     .early = length_before, .verify = get_many_verify},
+    {"get of what will come back", .prepare = two_to_redeliver, .act = keep_act,
+     .early = dead_length, .verify = comes_back_verify},
+    {"get of what came back", .prepare = one_came_back, .act = keep_act, .early = dead_length,
+     .verify = comes_back_verify},
+    {"bringing back", .prepare = two_kept, .act = bring_back, .early = dead_length,
+     .verify = comes_back_verify},
+    {"task_done of what would come back", .prepare = two_to_redeliver, .arm = keep_act,
+     .act = deal_act, .early = dead_length, .verify = dealt_verify},
+};
+
+#endif
