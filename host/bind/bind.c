@@ -6,6 +6,7 @@
 
 #include "os/clock.h"
 #include "shm/family.h"
+#include "shm/pipe.h"
 
 static const struct answer {
   int rc;
@@ -58,10 +59,12 @@ int luaopen_mphost_core(lua_State *L) {
     return luaL_error(L, "this process was forked by another means than mphost; its parent's "
                          "shared memory is not for it");
   if (rc < 0) return luaL_error(L, "cannot reserve shared memory: %s", strerror(-rc));
+  pipe_init();
   lua_newtable(L);
   bind_handle(L);
   bind_system(L);
   bind_process(L);
+  bind_pipe(L);
   bind_queue(L);
   bind_value(L);
   bind_pool(L);

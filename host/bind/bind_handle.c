@@ -13,13 +13,15 @@ static const char shared; /* its address: the mark in the metatables of handles 
 const char bind_queue_class[] = "mphost.Queue";
 const char bind_value_class[] = "mphost.Value";
 const char bind_pool_class[] = "mphost.core.Pool";
+const char bind_pipe_class[] = "mphost.Connection";
 
 static const struct {
   int kind;
   const char *class;
 } classes[] = {{BLOCK_QUEUE, bind_queue_class},
                {BLOCK_VALUE, bind_value_class},
-               {BLOCK_POOL, bind_pool_class}};
+               {BLOCK_POOL, bind_pool_class},
+               {BLOCK_PIPE, bind_pipe_class}};
 
 struct handle *handle_new(lua_State *L, const char *class) {
   struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
@@ -84,6 +86,12 @@ static struct handle *find(lua_State *L, uint64_t object) {
   if (handle && handle->object == object) return handle;
   lua_pop(L, 1);
   return NULL;
+}
+
+int handle_is_open(lua_State *L, uint64_t object) {
+  if (!find(L, object)) return 0;
+  lua_pop(L, 1);
+  return 1;
 }
 
 static const char *class_of(uint64_t object) {

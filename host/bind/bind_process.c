@@ -14,6 +14,7 @@
 #include "os/proc.h"
 #include "shm/family.h"
 #include "shm/object.h"
+#include "shm/pipe.h"
 
 #ifdef MPHOST_COVERAGE
 extern void __gcov_dump(void);
@@ -230,10 +231,15 @@ static int process_doze(lua_State *L) {
   for (lua_Integer i = 1; n < FUTEX_MANY && lua_geti(L, 1, i) != LUA_TNIL; i++) {
     struct process *process = luaL_testudata(L, -1, CLASS);
     struct handle *queue = luaL_testudata(L, -1, bind_queue_class);
+    struct handle *pipe = luaL_testudata(L, -1, bind_pipe_class);
     lua_pop(L, 1);
-    if (queue && queue->object) {
+    if (pipe && pipe->object && pipe_end(pipe->object)->in) {
+      words[n] = queue_watch(pipe_end(pipe->object)->in);
+      if (queue_is_ready(pipe_end(pipe->object)->in)) return 0;
+      expected[n++] = 1;
+    } else if (queue && queue->object) {
       words[n] = queue_watch(queue->object);
-      if (queue_length(queue->object) > 0) return 0;
+      if (queue_is_ready(queue->object)) return 0;
       expected[n++] = 1;
     } else if (process && process->slot >= 0) {
       robust *life = &family_slot(process->slot)->life;

@@ -176,6 +176,27 @@ int family_scan(void) {
   return found;
 }
 
+static int is_corpse(const struct slot *slot) {
+  return slot->state == SLOT_LIVE && robust_is_free(&slot->life) &&
+         slot->ledger.next != region_offset(&slot->ledger);
+}
+
+void family_bury(void) {
+  int found = 0;
+  for (int i = 1; i < (int)slots()->high; i++) {
+    struct slot *slot = family_slot(i);
+    if (i == mine || !is_corpse(slot)) continue;
+    journal_lock();
+    if (is_corpse(slot)) {
+      object_condemn(&slot->ledger);
+      journal_commit();
+      found = 1;
+    }
+    journal_unlock();
+  }
+  if (found) object_sweep();
+}
+
 uint64_t family_id(void) {
   return family_slot(mine)->gen << 16 | (uint64_t)(mine + 1);
 }

@@ -79,6 +79,9 @@ uint64_t family_reap(int index);
 /* Cleans up after processes whose parent died before it could: how many. */
 int family_scan(void);
 
+/* Gives up what the dead had, also of those whom their parents have not reaped yet. */
+void family_bury(void);
+
 struct slot *family_slot(int index);
 int family_index(void);
 

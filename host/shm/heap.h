@@ -28,9 +28,11 @@ enum {
   BLOCK_HOLD, /* a reference to an object: no payload, `refs` is the object's offset */
   BLOCK_DATA, /* bytes */
   BLOCK_JOB,
+  BLOCK_PIPE,
   BLOCK_POOL,
   BLOCK_QUEUE,
-  BLOCK_VALUE
+  BLOCK_VALUE,
+  BLOCK_KINDS
 };
 
 /* A list is a ring of links through its head; offsets of links. */

@@ -49,11 +49,19 @@ uint64_t object_new(size_t size, int kind, struct link *list, uint64_t *hold) {
   return 0;
 }
 
+static void (*ends[BLOCK_KINDS])(uint64_t block);
+
+void object_on_end(int kind, void (*end)(uint64_t block)) {
+  ends[kind] = end;
+}
+
 /* Notes that a block goes: what it owns dies too, and its object if it was the last hold. */
 static void take_apart(struct block *block) {
+  uint64_t kind = journal_get(&block->kind);
   list_remove(&block->link);
   list_splice(dying(), &block->owned);
-  if (journal_get(&block->kind) == BLOCK_HOLD) {
+  if (kind < BLOCK_KINDS && ends[kind]) ends[kind](region_offset(block));
+  if (kind == BLOCK_HOLD) {
     struct block *object = region_at(journal_get(&block->refs));
     uint64_t refs = journal_get(&object->refs) - 1;
     journal_set(&object->refs, refs);

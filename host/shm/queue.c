@@ -43,6 +43,7 @@ uint64_t queue_new(uint64_t capacity, int redeliver, struct link *list, uint64_t
   q->ring = heap_alloc(QUEUE_FIRST_RING, BLOCK_DATA, &block_at(offset)->owned);
   if (q->ring && (!redeliver || hand_init(offset) == 0)) return offset;
   object_drop(*hold);
+  *hold = 0;
   return 0;
 }
 
@@ -361,13 +362,17 @@ int queue_get_many(uint64_t queue, struct buffer *into, size_t most, uint64_t *b
 
 /* ---- everybody ---- */
 
-void queue_close(uint64_t queue) {
+void queue_mark_closed(uint64_t queue) {
   struct queue *q = queue_at(queue);
-  journal_lock(); /* commit_block and switch_ring store the whole word */
   atomic_fetch_or(&q->tail, CLOSED);
-  journal_unlock();
   wake(&q->get_asleep);
   wake(&q->put_asleep);
+}
+
+void queue_close(uint64_t queue) {
+  journal_lock(); /* commit_block and switch_ring store the whole word */
+  queue_mark_closed(queue);
+  journal_unlock();
 }
 
 int queue_is_closed(uint64_t queue) {
@@ -438,6 +443,21 @@ int queue_wait_done(uint64_t queue, int64_t deadline) {
     if (open_tasks(q, done) == 0) return 0;
     if (deadline != CLOCK_NEVER && clock_now() >= deadline) return -ETIMEDOUT;
     if (futex_wait(done_word(q), done, clock_slice(deadline)) == -EINTR) return -EINTR;
+  }
+}
+
+int queue_wait(uint64_t queue, int64_t deadline) {
+  for (int spins = futex_spins();;) {
+    if (queue_is_ready(queue)) return 0;
+    if (spins > 0) {
+      spins--;
+      futex_pause();
+      continue;
+    }
+    if (deadline != CLOCK_NEVER && clock_now() >= deadline) return -ETIMEDOUT;
+    _Atomic uint32_t *word = queue_watch(queue);
+    if (queue_is_ready(queue)) return 0;
+    if (futex_wait(word, 1, clock_slice(deadline)) == -EINTR) return -EINTR;
   }
 }
 

@@ -115,6 +115,8 @@ int queue_get_many(uint64_t queue, struct buffer *into, size_t most, uint64_t *b
 
 /* No more puts. What is in it can be got. */
 void queue_close(uint64_t queue);
+/* The same for who holds the journal's lock. */
+void queue_mark_closed(uint64_t queue);
 int queue_is_closed(uint64_t queue);
 
 /* Messages in it at one moment of this call. */
@@ -130,6 +132,9 @@ int queue_wait_done(uint64_t queue, int64_t deadline);
 
 /* Whether a get would not wait. */
 int queue_is_ready(uint64_t queue);
+
+/* Waits until a get would not: 0, -ETIMEDOUT, -EINTR. */
+int queue_wait(uint64_t queue, int64_t deadline);
 
 /* The word a waiter for messages sleeps on, for futex_wait_many; set to 1 by this call. */
 _Atomic uint32_t *queue_watch(uint64_t queue);

@@ -42,6 +42,16 @@ function mp.Queue(capacity)
   return core.queue(capacity and check.count(1, "capacity of 'Queue'", capacity, 1), redeliver)
 end
 
+---Two connections: what one sends the other receives, in order. Each end may be used by several processes; when nobody
+---has the other end any more, recv gives nil, "closed", "closed" (after what is still in), and so does send.
+---@param duplex boolean?  false: the first only receives, the second only sends
+---@return mphost.Connection
+---@return mphost.Connection
+function mp.Pipe(duplex)
+  if duplex ~= nil then check.type(1, 1, "Pipe", duplex, "boolean") end
+  return core.pipe(duplex ~= false)
+end
+
 ---One typed number in shared memory.
 ---@param type string  a letter of string.pack's: b B h H i I l L j J T f d n, or "?" for a boolean
 ---@param init number|boolean|nil  0 or false

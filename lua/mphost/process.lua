@@ -261,19 +261,22 @@ function process.active_children()
   return alive
 end
 
+local waitable = { ["mphost.Queue"] = true, ["mphost.Connection"] = true }
+
 -- What mp.wait may be asked about: whether it is ready, and what core.doze sleeps on.
 local function readiness(member)
   if getmetatable(member) == Process then
     return not member:is_alive(), member._core
   end
-  if type(member) == "userdata" and getmetatable(member) and getmetatable(member).__name == "mphost.Queue" then
-    return member:_ready(), member
-  end
-  error(("mp.wait: process or queue expected, got %s"):format(type(member)), 3)
+  local class = type(member) == "userdata" and getmetatable(member)
+  if class and waitable[class.__name] then return member:_ready(), member end
+  local got = class and class.__name or type(member)
+  check.fail(2, 1, "wait", ("processes, queues, connections expected, got %s"):format(got))
 end
 
----The members of the list that are ready: processes that have ended, queues with a message (or closed).
----@param list table  processes and queues
+---The members of the list that are ready: processes that have ended, queues and connections with a message (or
+---closed).
+---@param list table  processes, queues, connections
 ---@param timeout number?  seconds for the whole call
 ---@return table? ready  nil, message, "timeout" when none is
 ---@return string? message

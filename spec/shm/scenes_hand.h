@@ -3,6 +3,7 @@
 #define SPEC_SHM_SCENES_HAND_H
 
 #include "scenes_queue.h"
+#include "shm/pipe.h"
 
 /* ---- several messages in one step ---- */
 
@@ -129,6 +130,55 @@ static enum outcome dealt_verify(void) {
   return first == 2 ? NOT_DONE : DONE;
 }
 
+/* ---- pipes ---- */
+
+static uint64_t ends[2], end_holds[2];
+
+static void new_pipe(void) {
+  pipe_init();
+  must(pipe_new(1, family_ledger(), ends, end_holds) == 0);
+}
+
+static void pipe_new_act(void) {
+  must(pipe_new(1, family_ledger(), ends, end_holds) == 0);
+}
+
+static void two_at_the_end(void) {
+  new_pipe();
+  char bytes[SMALL];
+  message_fill(bytes, SMALL, 1);
+  must(queue_put(pipe_end(ends[1])->out, bytes, SMALL, 0) == 0);
+}
+
+/* The end travels in a message, which only the victim gets. */
+static void end_under_way(void) {
+  new_queue();
+  two_at_the_end();
+  uint64_t block = heap_alloc(SMALL, BLOCK_DATA, family_ledger());
+  must(object_hold(ends[1], &block_at(block)->owned));
+  must(queue_put_block(q, block, 0) == 0);
+  object_drop(end_holds[1]);
+}
+
+static void leave_end_arm(void) {
+  must(queue_get(q, &got, &mine, CLOCK_NEVER) == 0 && mine);
+}
+
+static void leave_end_act(void) {
+  object_drop(mine);
+}
+
+/* Dropped or dead, the end is closed, and what was in comes out. */
+static enum outcome end_closed_verify(void) {
+  uint64_t block, in = pipe_end(ends[0])->in;
+  assert_int_equal(queue_get(in, &got, &block, CLOCK_NEVER), 0);
+  assert_int_equal(message_number(got.data, got.size), 1);
+  assert_int_equal(queue_get(in, &got, &block, CLOCK_NEVER), -EPIPE);
+  object_drop(end_holds[0]);
+  drop_queue();
+  return EITHER;
+}
+
 /* ---- the table ---- */
 
 static const struct scene hand_scenes[] = {
@@ -144,6 +194,9 @@ static const struct scene hand_scenes[] = {
      .verify = comes_back_verify},
     {"task_done of what would come back", .prepare = two_to_redeliver, .arm = keep_act,
      .act = deal_act, .early = dead_length, .verify = dealt_verify},
+    {"pipe_new", .act = pipe_new_act, .every = 7},
+    {"the last drop of an end", .prepare = end_under_way, .arm = leave_end_arm, .act = leave_end_act,
+     .verify = end_closed_verify},
 };
 
 #endif
