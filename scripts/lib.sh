@@ -61,12 +61,13 @@ need() {
   fi
 }
 
-# build DIR TARGET CMAKE-ARGUMENT...: configures DIR and builds TARGET there.
+# build DIR TARGETS CMAKE-ARGUMENT...: configures DIR and builds the targets (one word list) there.
 build() {
-  local dir=$1 target=$2
+  local dir=$1 targets
+  read -ra targets <<<"$2"
   shift 2
   quietly "$dir/configure.log" cmake -S "$top" -B "$dir" "$@" &&
-    quietly "$dir/build.log" cmake --build "$dir" --target "$target" -j "$(nproc)"
+    quietly "$dir/build.log" cmake --build "$dir" --target "${targets[@]}" -j "$(nproc)"
 }
 
 # shellcheck disable=SC2034 # used by those who source this

@@ -13,6 +13,6 @@ esac
 
 need "${build_packages[@]}"
 say "building into ${top}/build"
-build "$top/build" mphost || die "mphost does not build"
+build "$top/build" "mphost libmphost libmphost_static mphost_module" || die "mphost does not build"
 say "running $*"
 exec "$top/build/mphost" "$@"

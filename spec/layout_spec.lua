@@ -40,6 +40,7 @@ local NO_SPEC = {
   ["host/bind/bind_system.c"] = "spec/mphost/init_spec.lua, log_spec.lua and spec/bind/bind_spec.lua call all of it",
   ["host/bind/bind_value.c"] = "spec/mphost/value_spec.lua calls it and nothing else",
   ["host/bind/bind_worker.c"] = "spec/mphost/pool_spec.lua: what its workers do",
+  ["lua/mphost/types.d.lua"] = "spec/mphost/types_spec.lua holds it to the library",
   ["host/bind/message.c"] = "spec/mphost/queue_spec.lua: each message goes through it",
   ["host/bind/parcel.c"] = "spec/mphost/queue_spec.lua: each message goes through it",
   ["host/shm/ring.c"] = "spec/shm/queue_spec.c, queue_load_spec.c: rings that grow and go round",

@@ -55,9 +55,7 @@ void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFu
 
 int luaopen_mphost_core(lua_State *L) {
   int rc = family_open();
-  if (rc == -EPERM)
-    return luaL_error(L, "this process was forked by another means than mphost; its parent's "
-                         "shared memory is not for it");
+  if (rc == -EPERM) return luaL_error(L, BIND_FOREIGN);
   if (rc < 0) return luaL_error(L, "cannot reserve shared memory: %s", strerror(-rc));
   pipe_init();
   lua_newtable(L);

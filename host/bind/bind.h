@@ -28,6 +28,9 @@ void bind_value(lua_State *L);
 void bind_pool(lua_State *L);
 void bind_worker(lua_State *L);
 
+#define BIND_FOREIGN                                                                               \
+  "this process was forked by another means than mphost; its parent's shared memory is not for it"
+
 /* The world's answer to a call: pushes nil, message, name, or raises what is nobody's answer (no
  * memory ...). */
 int bind_fail(lua_State *L, int rc);

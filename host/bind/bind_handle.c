@@ -64,6 +64,7 @@ struct handle *handle_check(lua_State *L, int arg, const char *class) {
     handle = lua_touserdata(L, arg);
   if (!handle || handle->class != class) handle = luaL_checkudata(L, arg, class);
   if (handle->object == 0) luaL_argerror(L, arg, "it is closed");
+  if (family_index() < 0) luaL_error(L, BIND_FOREIGN);
   return handle;
 }
 
@@ -71,6 +72,7 @@ int handle_close(lua_State *L) {
   struct handle *handle = lua_touserdata(L, 1);
   if (!handle || handle->object == 0) return 0;
   handle->object = 0;
+  if (family_index() < 0) return 0; /* forked by somebody else: the holds are the parent's */
   int mine = handle->slot == family_index();
   uint64_t hold = mine ? handle->hold : family_inherited(handle->hold);
   if (hold) object_drop(hold);

@@ -16,10 +16,6 @@
 #include "shm/object.h"
 #include "shm/pipe.h"
 
-#ifdef MPHOST_COVERAGE
-extern void __gcov_dump(void);
-#endif
-
 #define CLASS "mphost.core.Process"
 
 struct process {
@@ -72,14 +68,6 @@ static int wait_for(struct process *process, int64_t deadline) {
   return rc;
 }
 
-static void leave(int code) {
-  fflush(NULL);
-#ifdef MPHOST_COVERAGE
-  __gcov_dump();
-#endif
-  _exit(code);
-}
-
 /* The child: runs the body on a stack of its own and never comes back. The body answers with its
  * exit code. */
 static void run_child(lua_State *L, int slot) {
@@ -93,10 +81,11 @@ static void run_child(lua_State *L, int slot) {
     code = (int)lua_tointeger(own, -1);
   else
     fprintf(stderr, "mphost: %s\n", luaL_tolstring(own, -1, NULL));
-  leave(code & 0xff);
+  proc_leave(code & 0xff);
 }
 
-/* fork(body, daemon): the new process. body() runs in the child and returns the exit code. */
+/* fork(body, daemon): the new process. body() runs in the child and returns the exit code. What
+ * went wrong is raised without a position: whose line counts is known further up. */
 static int process_fork(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
@@ -104,13 +93,17 @@ static int process_fork(lua_State *L) {
       (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
   luaL_setmetatable(L, CLASS);
   int slot = family_claim();
-  if (slot == -EAGAIN) return luaL_error(L, "too many processes in this family");
+  if (slot == -EAGAIN) {
+    lua_pushliteral(L, "too many processes in this family");
+    return lua_error(L);
+  }
   if (slot < 0) return bind_fail(L, slot);
   int rc = proc_fork(&process->proc);
   if (rc == 0) run_child(L, slot);
   if (rc < 0) {
     family_reap(slot);
-    return luaL_error(L, "cannot start a process: %s", strerror(-rc));
+    lua_pushfstring(L, "cannot start a process: %s", strerror(-rc));
+    return lua_error(L);
   }
   process->slot = slot;
   process->owner = family_index();

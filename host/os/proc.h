@@ -25,6 +25,10 @@ typedef struct proc {
    has /dev/null as its stdin, and its stdout is line buffered: its lines stay whole. */
 int proc_fork(proc *child);
 
+/* Ends a child: flushes stdio, and leaves without the exit handlers of its parent. exit() in a child
+   runs its own and ends so, too. */
+_Noreturn void proc_leave(int status);
+
 /* Looks whether the child has ended, waiting until the deadline: 1 ended, 0 still running. -EINTR
    when a signal handler ran meanwhile. */
 int proc_wait(proc *child, int64_t deadline);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shm/journal.h"
@@ -11,6 +12,11 @@
 static int mine = -1;
 static int forked;           /* by somebody else than family_claim's caller */
 static uint64_t claimed_gen; /* of the slot last claimed: what the child must find there */
+
+/* By the parent's hold, open addressing. This process's own, made when it is first asked for: holds
+   that come later are no copies, and each copy is asked for once. */
+static struct heirloom { uint64_t hold, copy; } * heirlooms;
+static size_t heirloom_mask;
 
 static struct slots *slots(void) {
   return region_at(REGION_SLOTS);
@@ -31,6 +37,8 @@ struct link *family_ledger(void) {
 static void leave_slot(void) {
   forked |= mine >= 0;
   mine = -1;
+  free(heirlooms); /* the parent's */
+  heirlooms = NULL;
 }
 
 /* Notes that the slot is taken by a child of ours, or by ourselves. */
@@ -206,12 +214,46 @@ int family_lives(uint64_t id) {
   return slot->state == SLOT_LIVE && slot->gen == id >> 16 && !robust_is_free(&slot->life);
 }
 
-uint64_t family_inherited(uint64_t hold) {
+/* ---- holds that came with the fork ---- */
+
+static struct heirloom *heirloom(uint64_t hold) {
+  size_t i = (size_t)(hold / 64 * 0x9e3779b97f4a7c15u >> 20) & heirloom_mask;
+  while (heirlooms[i].hold && heirlooms[i].hold != hold) i = (i + 1) & heirloom_mask;
+  return &heirlooms[i];
+}
+
+/* Calls back with each hold of the ledger that is a copy: how many. Only we change our ledger. */
+static size_t copies(void (*each)(const struct block *copy)) {
   struct link *ledger = family_ledger();
+  size_t n = 0;
   for (uint64_t at = ledger->next; at != region_offset(ledger);) {
     struct block *block = region_at(at - offsetof(struct block, link));
-    if (block->kind == BLOCK_HOLD && block->note == hold) return region_offset(block);
     at = block->link.next;
+    if (block->kind != BLOCK_HOLD || !block->note) continue;
+    n++;
+    if (each) each(block);
   }
-  return 0;
+  return n;
+}
+
+static void keep_heirloom(const struct block *copy) {
+  *heirloom(copy->note) = (struct heirloom){copy->note, region_offset(copy)};
+}
+
+static int collect_heirlooms(void) {
+  size_t room = 16, n = copies(NULL);
+  while (room < 2 * n) room *= 2;
+  heirlooms = calloc(room, sizeof *heirlooms);
+  if (!heirlooms) return 0;
+  heirloom_mask = room - 1;
+  copies(keep_heirloom);
+  return 1;
+}
+
+uint64_t family_inherited(uint64_t hold) {
+  if (!heirlooms && !collect_heirlooms()) return 0;
+  struct heirloom *found = heirloom(hold);
+  uint64_t copy = found->copy;
+  found->copy = 0; /* given up once; the entry stays for the others' sake */
+  return copy;
 }

@@ -93,8 +93,8 @@ int family_lives(uint64_t id);
 /* This process's ledger. */
 struct link *family_ledger(void);
 
-/* In a child: the hold of its own that stands for one that it inherited from its parent; 0: none.
- */
+/* In a child: the hold of its own that stands for one that it inherited from its parent; 0: none,
+   or it was asked for before. */
 uint64_t family_inherited(uint64_t hold);
 
 static inline struct status *family_status(void) {

@@ -9,14 +9,14 @@
 
 #define CLASSES 128
 #define STEP ((uint64_t)256 << 10) /* small blocks: so much is committed at a time */
-#define BIG                                                                                        \
-  ((uint64_t)1 << 20) /* from here on a block is committed by itself and may be given back */
+#define BIG ((uint64_t)1 << 20)    /* from here on a block is committed by itself */
+#define PAGES ((uint64_t)16 << 10) /* from here on a free block may give its pages back */
 
 struct books {
   uint64_t top;       /* first byte never handed out */
   uint64_t committed; /* first byte not committed yet; >= top */
   uint64_t used;      /* bytes in blocks that are in use */
-  uint64_t warm;      /* bytes of big free blocks that still have their pages */
+  uint64_t warm;      /* bytes of free blocks of PAGES and more that still have their pages */
   uint64_t free[CLASSES];
 };
 _Static_assert(REGION_BOOKS + sizeof(struct books) <= REGION_SLOTS, "the books have their place");
@@ -103,23 +103,32 @@ static uint64_t extend(uint64_t size, int *cold) {
   return at;
 }
 
+/* A free block of this class or one of the next: 0 when there is none. */
+static uint64_t reuse(int class, int classes, int *cold) {
+  struct books *b = books();
+  for (int end = class + classes; class < end && class < CLASSES; class ++) {
+    uint64_t offset = journal_get(&b->free[class]);
+    if (!offset) continue;
+    struct block *block = region_at(offset);
+    journal_set(&b->free[class], block->link.next);
+    *cold = block->note != 0;
+    if (!*cold && block->size >= PAGES) journal_set(&b->warm, journal_get(&b->warm) - block->size);
+    return offset;
+  }
+  return 0;
+}
+
 uint64_t heap_take(size_t size, int kind, struct link *list, int *cold) {
   struct books *b = books();
   *cold = 0;
   if (size > region.size) return 0;
   int class = class_of(size + HEAP_HEADER);
-  uint64_t total = class_size(class), offset = journal_get(&b->free[class]);
-  struct block *block;
-  if (offset) {
-    block = region_at(offset);
-    journal_set(&b->free[class], block->link.next);
-    *cold = block->note != 0;
-    if (!*cold && total >= BIG) journal_set(&b->warm, journal_get(&b->warm) - total);
-  } else {
-    if (!(offset = extend(total, cold))) return 0;
-    block = region_at(offset);
-    block->size = total; /* fresh memory is nobody's: no note needed, if we die it is fresh again */
-  }
+  uint64_t total = class_size(class), offset = reuse(class, total < PAGES ? 1 : 4, cold);
+  if (!offset && (offset = extend(total, cold)))
+    block_at(offset)->size = total; /* nobody's yet: no note needed, if we die it is fresh again */
+  if (!offset && !(offset = reuse(class, CLASSES, cold))) return 0; /* no memory: any will do */
+  struct block *block = region_at(offset);
+  total = block->size;
   /* Not in any list yet, so these may be plain: the notes below make the block known. */
   list_init(&block->owned);
   journal_set(&block->kind, (uint64_t)kind);
@@ -134,7 +143,7 @@ uint64_t heap_take(size_t size, int kind, struct link *list, int *cold) {
 static void give(struct block *block, uint64_t cold) {
   struct books *b = books();
   int class = class_of(block->size);
-  if (block->size >= BIG && !cold) journal_set(&b->warm, journal_get(&b->warm) + block->size);
+  if (block->size >= PAGES && !cold) journal_set(&b->warm, journal_get(&b->warm) + block->size);
   journal_set(&block->kind, BLOCK_FREE);
   journal_set(&block->note, cold);
   journal_set(&block->link.next, journal_get(&b->free[class]));
@@ -143,7 +152,7 @@ static void give(struct block *block, uint64_t cold) {
 }
 
 void heap_give(struct block *block) {
-  int cold = block->size >= BIG && journal_get(&books()->warm) + block->size > HEAP_WARM;
+  int cold = block->size >= PAGES && journal_get(&books()->warm) + block->size > HEAP_WARM;
   /* Its contents are worth nothing any more, so this needs no transaction. The header's page stays.
    */
   if (cold) map_discard(&region, region_offset(block) + HEAP_HEADER, block->size - HEAP_HEADER);

@@ -6,8 +6,9 @@
    instruction leaks nothing: its ledger says what was its own.
 
    Sizes are rounded up to classes, four to a doubling, multiples of 64; a block keeps its class for
-   ever, there is no coalescing. The price is address space, of which there is plenty: free blocks
-   beyond HEAP_WARM bytes give their pages back. Fresh memory is committed before it is handed out:
+   ever, there is no coalescing. The price is address space, of which there is plenty: free blocks of
+   16 KB and more give their pages back when HEAP_WARM bytes are free. Such blocks serve requests of
+   up to half their size, too, and when memory ends any that is large enough does. Fresh memory is committed before it is handed out:
    no memory is -ENOMEM here, not a SIGBUS later.
 
    Words: all of struct block and of the books change only in transactions, but for `kind` of a

@@ -47,6 +47,15 @@ function check.type(level, position, name, value, expected)
   end
 end
 
+---Raises unless the value is nil or a number of seconds.
+---@param level integer
+---@param position integer
+---@param name string
+---@param value any
+function check.timeout(level, position, name, value)
+  if value ~= nil then check.type(level + 1, position, name, value, "number") end
+end
+
 ---Raises unless the value can be called.
 ---@param level integer
 ---@param position integer
@@ -76,17 +85,19 @@ function check.options(level, name, options, known)
   end
 end
 
----A whole number of at least `least`, or an error.
+---A whole number of at least `least` and at most `most`, or an error.
 ---@param level integer
 ---@param what string  for the message
 ---@param value any
 ---@param least integer
+---@param most integer?
 ---@return integer
-function check.count(level, what, value, least)
+function check.count(level, what, value, least, most)
   local n = math.tointeger(value)
   if type(value) ~= "number" or not n or n < least then
     error(("%s: a whole number of at least %d expected, got %s"):format(what, least, tostring(value)), level + 2)
   end
+  if most and n > most then error(("%s: at most %d expected, got %d"):format(what, most, n), level + 2) end
   return n
 end
 

@@ -36,6 +36,13 @@ function errors.new(fields)
   return setmetatable(fields, TaskError)
 end
 
+---The record of a failure of which Lua says no more than a word: it calls no message handler when memory runs out.
+---@param message any
+---@return table
+function errors.out_of_memory(message)
+  return { message = tostring(message or "not enough memory"), kind = "memory" }
+end
+
 ---A value in at most 80 characters, for messages.
 ---@param value any
 ---@return string

@@ -21,6 +21,14 @@ local mp = {
   null = core.null,
 }
 
+-- What the constructor makes; its errors are raised at the line that called mp's function of that name, which must end
+-- with `return construct(...)`.
+local function construct(name, constructor, ...)
+  local ok, first, second = pcall(constructor, ...)
+  if ok then return first, second end
+  error((tostring(first):gsub("^[^:]*:%d+: ", "", 1):gsub("to '[^']*'", "to '" .. name .. "'", 1)), 2)
+end
+
 ---How many workers a pool has when nobody says: MPHOST_JOBS, or the CPUs that this process may really use (the least of
 ---the affinity mask and the cgroup quota).
 ---@return integer
@@ -39,7 +47,8 @@ function mp.Queue(capacity)
     check.options(1, "Queue", capacity, { capacity = "number", redeliver = "boolean" })
     capacity, redeliver = capacity.capacity, capacity.redeliver
   end
-  return core.queue(capacity and check.count(1, "capacity of 'Queue'", capacity, 1), redeliver)
+  if capacity ~= nil then capacity = check.count(1, "capacity of 'Queue'", capacity, 1, (1 << 30) - 1) end
+  return construct("Queue", core.queue, capacity, redeliver)
 end
 
 ---Two connections: what one sends the other receives, in order. Each end may be used by several processes; when nobody
@@ -49,7 +58,7 @@ end
 ---@return mphost.Connection
 function mp.Pipe(duplex)
   if duplex ~= nil then check.type(1, 1, "Pipe", duplex, "boolean") end
-  return core.pipe(duplex ~= false)
+  return construct("Pipe", core.pipe, duplex ~= false)
 end
 
 ---One typed number in shared memory.
@@ -58,9 +67,7 @@ end
 ---@return mphost.Value
 function mp.Value(type, init)
   if _G.type(type) ~= "string" then check.type(1, 1, "Value", type, "string") end
-  local ok, value = pcall(core.value, type, init)
-  if not ok then error((value:gsub("to '[^']*'", "to 'Value'", 1)), 2) end
-  return value
+  return construct("Value", core.value, type, init)
 end
 
 ---The integers from `from` to `to`, as a list.

@@ -8,7 +8,12 @@ local threshold = levels[os.getenv("MPHOST_LOG") or ""] or levels.warn
 local function logger(level)
   return function(format, ...)
     if levels[level] < threshold then return end
-    local text = select("#", ...) > 0 and format:format(...) or tostring(format)
+    local text = tostring(format)
+    if select("#", ...) > 0 then
+      local ok
+      ok, text = pcall(string.format, format, ...)
+      if not ok then error(text, 2) end
+    end
     core.log(("mphost: %s: [%s %d] %s\n"):format(level, process.current_process().name, core.pid(), text))
   end
 end

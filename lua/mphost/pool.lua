@@ -34,7 +34,8 @@ end
 local function worker_body(self, number)
   return function()
     local ok, record = true, nil
-    process.become({ name = ("%s-%d"):format(self.name, number), daemon = true, _parent_pid = self._pid }, self._seed)
+    process.become({ name = ("%s-%d"):format(self.name, number), daemon = true, _parent_pid = self._pid },
+      self._seed + number)
     if self._init then ok, record = xpcall(self._init, failure) end
     if not ok then
       core.leave { init = record }
@@ -396,7 +397,7 @@ function pool.Pool(options)
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = check.count(1, "option 'retries'", options.retries or 0, 0),
     _state = "open", _pid = core.pid(), _core = core.pool(),
-    _workers = {}, _slots = {}, _old_jobs = {}, _seed = math.random(0),
+    _workers = {}, _slots = {}, _old_jobs = {}, _seed = process.seed(),
   }, Pool)
   open_pools[self] = true
   return self

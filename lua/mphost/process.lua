@@ -24,15 +24,22 @@ local finishers = {} -- what else must end with this process
 local methods = {}
 local Process = { __name = "mphost.Process" }
 
+-- Raises at the caller's line unless it is a process that this one started.
 local function started(self, name)
+  if getmetatable(self) ~= Process then
+    error(("'%s' is a method of a process: p:%s(...)"):format(name, name), 3)
+  end
   if not self._core then error(("'%s': the process has not been started"):format(name), 3) end
-  if self._closed then error(("'%s': the process object is closed"):format(name), 3) end
+  if self._foreign and not self._status then
+    error(("'%s': only the process that started '%s' can do that"):format(name, self.name), 3)
+  end
   return self._core
 end
 
 -- Takes note of its end: the status, and the outcome it left.
 local function settle(self)
   if self._status then return true end
+  if self._foreign then return false end
   local status, dumped = self._core:status()
   if status == nil then return false end
   self._status, self._dumped = status, dumped
@@ -65,14 +72,31 @@ local function report(self, record)
     record.traceback or ""))
 end
 
+-- Where this process's children get their random numbers from: by --seed (MPHOST_SEED), the same in every run.
+local base, given = math.tointeger(tonumber(os.getenv "MPHOST_SEED")), 0
+local is_fixed = base ~= nil
+
+---A seed for something new: a child, a pool. The script's own random numbers are not touched.
+---@return integer
+function process.seed()
+  given = given + 1
+  if not is_fixed then base = string.unpack("j", string.pack("n", core.clock())) ~ core.pid() << 40 end
+  local x = base + given * 0x9e3779b97f4a7c15 -- a step of SplitMix64
+  x = (x ~ x >> 30) * 0xbf58476d1ce4e5b9
+  x = (x ~ x >> 27) * 0x94d049bb133111eb
+  return x ~ x >> 31
+end
+
 ---In a child just forked: it is this process now, without children, with random numbers of its own.
 ---@param self {name: string}
 ---@param seed integer
 function process.become(self, seed)
   parent = { name = process.current_process().name, pid = self._parent_pid, is_alive = function() return true end }
+  for child in pairs(children) do child._foreign = true end
   current, children, count = self, {}, 0
   self._own_pid = core.pid()
-  math.randomseed(seed, core.pid())
+  math.randomseed(seed)
+  base, given = is_fixed and seed or nil, 0
 end
 
 -- The child's whole life.
@@ -81,6 +105,7 @@ local function run(self)
   local target, args = self._target, self._args
   local results
   local ok, record = xpcall(function() results = table.pack(target(table.unpack(args, 1, args.n))) end, failure)
+  if not ok and type(record) ~= "table" then record = errors.out_of_memory(record) end
   local sent = leave(ok and { values = results } or { failed = record })
   if not ok then report(self, record) end
   process.finish()
@@ -91,8 +116,10 @@ end
 ---@return mphost.Process self
 function methods:start()
   if self._core then error("a process can be started once only", 2) end
-  self._seed, self._parent_pid = math.random(0), core.pid()
-  self._core = core.fork(function() return run(self) end, self.daemon)
+  self._seed, self._parent_pid = process.seed(), core.pid()
+  local ok, handle = pcall(core.fork, function() return run(self) end, self.daemon)
+  if not ok then error(handle, 2) end
+  self._core, self._child_pid = handle, handle:pid()
   self._target, self._args = nil, nil
   children[self] = true
   return self
@@ -105,6 +132,7 @@ end
 ---@return string? name
 function methods:join(timeout)
   local handle = started(self, "join")
+  check.timeout(1, 1, "join", timeout)
   if self._status then return true end
   local ok, message, name = handle:wait(timeout)
   if not ok then return nil, message, name end
@@ -117,11 +145,12 @@ end
 ---@return any ...  nil, message, "timeout" when it still runs
 function methods:result(timeout)
   started(self, "result")
+  check.timeout(1, 1, "result", timeout)
   local ok, message, name = self:join(timeout)
   if not ok then return nil, message, name end
   local outcome = self._outcome
   if outcome and outcome.values then return table.unpack(outcome.values, 1, outcome.values.n) end
-  local fields = { pid = self._core:pid() }
+  local fields = { pid = self._child_pid }
   if outcome then
     for key, value in pairs(outcome.failed) do fields[key] = value end
   else
@@ -134,7 +163,9 @@ end
 ---Whether it has been started and has not ended.
 ---@return boolean
 function methods:is_alive()
-  return self == current or self._core ~= nil and not self._closed and not settle(self)
+  if self == current then return true end
+  if getmetatable(self) ~= Process or self._foreign then started(self, "is_alive") end
+  return self._core ~= nil and not settle(self)
 end
 
 ---Its state in words: "not started", "running", "exited with code 0", "killed by SIGSEGV".
@@ -142,6 +173,7 @@ end
 function methods:status()
   if self == current then return "running" end
   if not self._core then return "not started" end
+  if self._foreign and not self._status then return "started by another process" end
   if not settle(self) then return "running" end
   return errors.describe(self._status, self._dumped)
 end
@@ -167,7 +199,7 @@ methods.interrupt = signaller("interrupt", 2)
 
 ---Waits for it and gives up what it holds; a second time does nothing.
 function methods:close()
-  if self._core and not self._closed then
+  if self._core and not self._foreign and not self._closed then
     self:join()
     self._core:close()
     self._closed = true
@@ -180,9 +212,13 @@ function Process:__close(err)
 end
 
 local properties = {
-  pid = function(self) return self._own_pid or self._core and self._core:pid() end,
+  pid = function(self) return self._own_pid or self._child_pid end,
   exitcode = function(self) return self ~= current and self._core and settle(self) and self._status or nil end,
-  sentinel = function(self) return started(self, "sentinel"):sentinel() end,
+  sentinel = function(self)
+    local handle = started(self, "sentinel")
+    if self._closed then error("'sentinel': the process object is closed", 2) end
+    return handle:sentinel()
+  end,
 }
 
 function Process:__index(key)
@@ -266,6 +302,9 @@ local waitable = { ["mphost.Queue"] = true, ["mphost.Connection"] = true }
 -- What mp.wait may be asked about: whether it is ready, and what core.doze sleeps on.
 local function readiness(member)
   if getmetatable(member) == Process then
+    if not member._core and member ~= current then
+      check.fail(2, 1, "wait", ("process '%s' has not been started"):format(member.name))
+    end
     return not member:is_alive(), member._core
   end
   local class = type(member) == "userdata" and getmetatable(member)
@@ -283,6 +322,8 @@ end
 ---@return string? name
 function process.wait(list, timeout)
   check.type(1, 1, "wait", list, "table")
+  check.timeout(1, 2, "wait", timeout)
+  if #list == 0 and not timeout then check.fail(1, 1, "wait", "the list is empty: nothing will ever be ready") end
   local deadline = timeout and core.clock() + timeout
   while true do
     local ready, sleepers = {}, {}
@@ -320,6 +361,9 @@ local exit = os.exit
 ---@param code boolean|integer|nil
 ---@param close boolean?
 function os.exit(code, close) -- luacheck: ignore
+  if code ~= nil and type(code) ~= "boolean" and not math.tointeger(code) then
+    check.fail(1, 1, "exit", "an exit code expected, got " .. tostring(code))
+  end
   process.finish()
   exit(code, close)
 end

@@ -336,7 +336,43 @@ print(ok, err.message)]]
     assert.equal("-1", watched())
     p:close()
     assert.is_nil(probe.fds()[fd])
-    raises("closed", function() return nil, p.sentinel end)
+    raises("'sentinel': the process object is closed", function() return nil, p.sentinel end)
+  end)
+
+  it("leaves its parent's place in files alone, also by os.exit", function()
+    local path = tool.file(("line\n"):rep(3000))
+    for _, how in ipairs { "os.exit(0)", "os.exit(0, true)", "return" } do
+      local file <close> = assert(io.open(path))
+      file:read "l"
+      mp.spawn(load(how)):join()
+      local n = 1
+      for _ in file:lines() do n = n + 1 end
+      assert.equal(3000, n, how)
+    end
+    os.remove(path)
+  end)
+
+  it("tells of a child that ran out of memory", function()
+    local run = tool.shell("ulimit -v 1000000; $M $S", [[
+      local mp = require "mphost"
+      local ok, err = pcall(function() return mp.spawn(function() return #("x"):rep(2 * 10^9) end):result() end)
+      print(ok, err.kind, err.message)
+    ]])
+    assert.equal("false\tmemory\tnot enough memory\n", run.out)
+  end)
+
+  it("has random numbers that the parent's do not change with, and by MPHOST_SEED the same every time", function()
+    math.randomseed(42)
+    local first = math.random(1 << 40)
+    math.randomseed(42)
+    local p <close>, q <close> = mp.spawn(math.random, 1 << 40), mp.spawn(math.random, 1 << 40)
+    assert.equal(first, math.random(1 << 40))
+    assert.not_equal(p:result(), q:result())
+    local script = [[local mp = require "mphost" local function f() return math.random(1 << 40) end
+      print(mp.spawn(f):result(), mp.spawn(function() return mp.spawn(f):result() end):result())]]
+    local a, b = tool.shell("MPHOST_SEED=7 $M $S", script), tool.shell("MPHOST_SEED=7 $M $S", script)
+    assert.equal(0, a.code)
+    assert.equal(a.out, b.out)
   end)
 
   it("P16: close waits, frees, and may come twice", function()
@@ -345,10 +381,10 @@ print(ok, err.message)]]
     p:close()
     assert.equal(1, v.value)
     p:close()
-    for _, name in ipairs { "join", "result", "kill", "terminate", "interrupt" } do
-      raises(("'%s': the process object is closed"):format(name), function() p[name](p) end)
-    end
-    assert.is_false(p:is_alive())
+    assert.same({ true, 0, false, "exited with code 0" }, { p:join(), p.exitcode, p:is_alive(), p:status() })
+    assert.is_nil(p:result())
+    for _, name in ipairs { "kill", "terminate", "interrupt" } do assert.is_true(p[name](p)) end
+    assert.equal("integer", math.type(p.pid))
     mp.Process(print):close() -- never started
   end)
 
@@ -418,12 +454,13 @@ print(ok, err.message)]]
     local p <close> = sleeper()
     local child <close> = mp.spawn(function()
       local ok, why = pcall(p.kill, p)
-      return ok, why, #mp.active_children()
+      return ok, why, #mp.active_children(), tostring(p), p.pid, p.exitcode == nil
     end)
-    local ok, why, children = child:result()
+    local ok, why, children, shown, pid, no_code = child:result()
     assert.is_false(ok)
-    assert.truthy(why:find("only be used by the one that started it", 1, true), why)
-    assert.equal(0, children)
+    assert.truthy(why:find("only the process that started '" .. p.name .. "' can do that", 1, true), why)
+    assert.same({ 0, ("Process '%s' (started by another process)"):format(p.name), p.pid, true },
+      { children, shown, pid, no_code })
     assert.is_true(p:is_alive())
     p:kill()
   end)

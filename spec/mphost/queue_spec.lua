@@ -418,6 +418,26 @@ describe("Queue", function()
     package.loaded.shy = nil
   end)
 
+  it("gets what was put though finalizers use queues meanwhile", function()
+    local q, other, armed = mp.Queue(), mp.Queue(), true
+    local function arm()
+      setmetatable({}, { __gc = function()
+        other:put { -1, "a", {}, {}, { "WRONG" }, "end" }
+        other:get()
+        if armed then arm() end
+      end })
+    end
+    arm()
+    for i = 1, tool.slower > 1 and 5000 or 60000 do
+      q:put { i, "a", {}, {}, { "x" .. i }, "end" }
+      local m = q:get()
+      if m[1] ~= i or m[5][1] ~= "x" .. i then error("got another message at " .. i) end
+    end
+    armed = false
+    collectgarbage()
+    collectgarbage()
+  end)
+
   it("lets __pack and __unpack use queues themselves", function()
     local other = mp.Queue()
     package.loaded.nested = { mt = {

@@ -1,0 +1,168 @@
+---@meta mphost
+-- What is written in C, as an editor wants to know it. Checked against the library by spec/mphost/types_spec.lua.
+-- Where a timeout may be given it is in seconds and covers the whole call: none waits as long as it takes, 0 does not
+-- wait. Calls that time out return nil, a message, and "timeout" (or "empty", "full" with timeout 0).
+
+---@class mphost.Queue
+local Queue = {}
+
+---Puts a message, whole, behind the others; waits while the queue is full. When it returns the message is in.
+---@param value any  not nil; mp.null stands for it
+---@param timeout number?
+---@return true?
+---@return string? message
+---@return "timeout"|"closed"|"full"? name
+function Queue:put(value, timeout) end
+
+---The same with timeout 0.
+---@param value any
+---@return true?
+---@return string? message
+---@return "closed"|"full"? name
+function Queue:try_put(value) end
+
+---Takes the first message; waits while there is none.
+---@param timeout number?
+---@return any
+---@return string? message
+---@return "timeout"|"closed"|"empty"? name
+function Queue:get(timeout) end
+
+---The same with timeout 0.
+---@return any
+---@return string? message
+---@return "closed"|"empty"? name
+function Queue:try_get() end
+
+---Puts all of a list, as many at a time as there is room for. What cannot be sent raises before any is put.
+---@param list any[]
+---@param timeout number?
+---@return integer put  how many are in; when not all are, a message and a name follow
+---@return string? message
+---@return "timeout"|"closed"|"full"? name
+function Queue:put_many(list, timeout) end
+
+---Waits for the first message and takes what is there, up to `max`.
+---@param max integer
+---@param timeout number?
+---@return any[]? list
+---@return string? message  also beside a list: one of the messages could not be decoded here, this is why
+---@return "timeout"|"closed"|"empty"? name
+function Queue:get_many(max, timeout) end
+
+---An iterator over messages until the queue is closed and empty.
+---@return fun(): any
+function Queue:iter() end
+
+---No more puts; what is in can be got. Sleepers wake.
+function Queue:close() end
+
+---@return boolean
+function Queue:empty() end
+
+---@return boolean  never for a queue without a capacity
+function Queue:full() end
+
+---One message that was got is dealt with. In a queue that redelivers: the one that this process has had longest.
+function Queue:task_done() end
+
+---Waits until task_done has been said for every message that was put.
+---@param timeout number?
+---@return true?
+---@return string? message
+---@return "timeout"? name
+function Queue:wait_done(timeout) end
+
+---One end of a pipe.
+---@class mphost.Connection
+local Connection = {}
+
+---@param value any  not nil; mp.null stands for it
+---@return true?
+---@return string? message
+---@return "closed"? name  nobody has the other end
+function Connection:send(value) end
+
+---@param timeout number?
+---@return any
+---@return string? message
+---@return "timeout"|"closed"? name
+function Connection:recv(timeout) end
+
+---Whether recv would return at once: with a message, or because none will ever come.
+---@param timeout number?  none: 0
+---@return boolean
+function Connection:poll(timeout) end
+
+---Gives this process's hold on this end up.
+function Connection:close() end
+
+---@return boolean
+function Connection:readable() end
+
+---@return boolean
+function Connection:writable() end
+
+---@return boolean
+function Connection:is_closed() end
+
+---@class mphost.Value
+---@field value number|boolean  reading and writing are one atomic step each
+local Value = {}
+
+---Adds in one atomic step. Integers of less than 64 bits raise when the result is out of range, 64-bit ones wrap.
+---@param n number
+---@return number before
+function Value:add(n) end
+
+---@param n number
+---@return number before
+function Value:sub(n) end
+
+---Makes it n if that is more.
+---@param n number
+---@return number before
+function Value:max(n) end
+
+---Makes it n if that is less.
+---@param n number
+---@return number before
+function Value:min(n) end
+
+---@param n integer
+---@return integer before
+function Value:band(n) end
+
+---@param n integer
+---@return integer before
+function Value:bor(n) end
+
+---@param n integer
+---@return integer before
+function Value:bxor(n) end
+
+---@param x number|boolean
+---@return number|boolean before
+function Value:swap(x) end
+
+---Makes it `new` if it is `old`.
+---@param old number|boolean
+---@param new number|boolean
+---@return boolean done
+function Value:cas(old, new) end
+
+---value = f(value) as one step: f runs again when another process came between.
+---@param f fun(value: number|boolean): number|boolean
+---@return number|boolean after
+function Value:update(f) end
+
+---Sleeps until it differs from `old`.
+---@param old number|boolean
+---@param timeout number?
+---@return true?
+---@return string? message
+---@return "timeout"? name
+function Value:wait(old, timeout) end
+
+---Wakes who waits, though nothing has changed: they look again.
+function Value:notify() end

@@ -1,0 +1,55 @@
+-- lua/mphost/types.d.lua says what C offers: every method, and none that is not there.
+local mp = require "mphost"
+
+local made = {
+  Queue = mp.Queue, Connection = mp.Pipe, Value = function() return mp.Value("i") end,
+}
+
+local function documented()
+  local classes, comment = {}, ""
+  for line in io.lines("lua/mphost/types.d.lua") do
+    local class, name, params = line:match("^function (%w+):([%w_]+)%(([^)]*)%)")
+    if class then
+      classes[class] = classes[class] or {}
+      classes[class][name] = { params = params, comment = comment }
+    end
+    comment = line:find("^%-%-%-") and comment .. line .. "\n" or ""
+  end
+  return classes
+end
+
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do if name:sub(1, 1) ~= "_" then list[#list + 1] = name end end
+  table.sort(list)
+  return list
+end
+
+local function methods_of(object)
+  local index = getmetatable(object).__index
+  if type(index) == "table" then return index end
+  for i = 1, 8 do -- a Value's reads its methods from an upvalue
+    local _, value = debug.getupvalue(index, i)
+    if type(value) == "table" then return value end
+  end
+end
+
+describe("types.d.lua", function()
+  for class, make in pairs(made) do
+    it("documents the methods of " .. class, function()
+      assert.same(sorted(methods_of((make()))), sorted(documented()[class]))
+    end)
+  end
+
+  it("documents each parameter and result", function()
+    for class, methods in pairs(documented()) do
+      assert.truthy(made[class], class .. " is not checked")
+      for name, method in pairs(methods) do
+        for param in method.params:gmatch("[%w_]+") do
+          assert.truthy(method.comment:find("---@param " .. param .. " ", 1, true), class .. ":" .. name .. " " .. param)
+        end
+        assert.truthy(method.comment:find("^%-%-%-"), class .. ":" .. name)
+      end
+    end
+  end)
+end)
