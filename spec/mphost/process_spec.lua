@@ -365,7 +365,8 @@ print(ok, err.message)]]
     math.randomseed(42)
     local first = math.random(1 << 40)
     math.randomseed(42)
-    local p <close>, q <close> = mp.spawn(math.random, 1 << 40), mp.spawn(math.random, 1 << 40)
+    local p <close> = mp.spawn(math.random, 1 << 40)
+    local q <close> = mp.spawn(math.random, 1 << 40)
     assert.equal(first, math.random(1 << 40))
     assert.not_equal(p:result(), q:result())
     local script = [[local mp = require "mphost" local function f() return math.random(1 << 40) end

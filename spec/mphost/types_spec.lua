@@ -46,7 +46,8 @@ describe("types.d.lua", function()
       assert.truthy(made[class], class .. " is not checked")
       for name, method in pairs(methods) do
         for param in method.params:gmatch("[%w_]+") do
-          assert.truthy(method.comment:find("---@param " .. param .. " ", 1, true), class .. ":" .. name .. " " .. param)
+          local found = method.comment:find("---@param " .. param .. " ", 1, true)
+          assert.truthy(found, ("%s:%s %s"):format(class, name, param))
         end
         assert.truthy(method.comment:find("^%-%-%-"), class .. ":" .. name)
       end
