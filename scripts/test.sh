@@ -1,13 +1,14 @@
 #!/bin/bash
 # scripts/test.sh [--no-install]: installs what is missing to build and test mphost (Debian 12, as root
-# or through sudo), builds it, runs every spec, does the same again with AddressSanitizer and UBSan,
-# and compiles with clang if it is there. The last line is "N passed, N failed": cases of all runs.
+# or through sudo), builds it, runs the specs, does the same again with AddressSanitizer and UBSan,
+# builds with clang and fuzzes the decoder for 30 s. The last line is "N passed, N failed": cases of
+# all runs. Longer ones: ctest --test-dir build -L soak, ctest --test-dir build/clang -L soak.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 case ${1-} in
 --no-install) install=no ;;
---help) sed -n '2,4s/^# //p' "$0" && exit ;;
+--help) sed -n '2,5s/^# //p' "$0" && exit ;;
 '') ;;
 *) die "unknown option '$1'" ;;
 esac
@@ -32,10 +33,12 @@ count_cases() {
     END { print passed + 0, failed + 0 }' "$1"
 }
 
-# check NAME DIR CMAKE-ARGUMENT...: builds everything in DIR and runs its specs.
+# check NAME DIR LABEL CMAKE-ARGUMENT...: builds everything in DIR and runs its specs: those of the
+# label; '': all but the soak and what only clang can build.
 check() {
-  local name=$1 dir=$2 good bad rc=0
-  shift 2
+  local name=$1 dir=$2 good bad rc=0 which=(-LE '^(soak|fuzz)$')
+  [[ -n $3 ]] && which=(-L "^$3\$")
+  shift 3
   say "$name: building into $dir"
   if ! build "$dir" all -DMPHOST_WERROR=ON -DMPHOST_SPECS=ON "$@"; then
     failed=$((failed + 1))
@@ -43,7 +46,7 @@ check() {
   fi
   say "$name: running the specs"
   rm -f "$dir/Testing/Temporary/LastTest.log"
-  ctest --test-dir "$dir" -LE '^soak$' --output-on-failure --no-tests=error </dev/null |
+  ctest --test-dir "$dir" "${which[@]}" --output-on-failure --no-tests=error </dev/null |
     sed '/% tests passed/d' >&2 || rc=$?
   read -r good bad < <(count_cases "$dir/Testing/Temporary/LastTest.log")
   ((rc == 0 || bad)) || bad=1 # ctest itself went wrong
@@ -51,16 +54,10 @@ check() {
   passed=$((passed + good)) failed=$((failed + bad))
 }
 
-need "${build_packages[@]}" lua5.4 lua-busted lua-check libcmocka-dev
-check plain "$top/build"
-check asan "$top/build/asan" -DMPHOST_SANITIZE=address,undefined
-if command -v clang >/dev/null; then
-  say "clang: compiling into $top/build/clang"
-  build "$top/build/clang" all -DMPHOST_WERROR=ON -DMPHOST_SPECS=ON -DCMAKE_C_COMPILER=clang ||
-    failed=$((failed + 1))
-else
-  say "clang: not installed, skipped (apt-get install clang)"
-fi
+need "${build_packages[@]}" lua5.4 lua-busted lua-check libcmocka-dev clang libclang-rt-dev
+check plain "$top/build" ''
+check asan "$top/build/asan" '' -DMPHOST_SANITIZE=address,undefined
+check clang "$top/build/clang" fuzz -DCMAKE_C_COMPILER=clang
 
 printf '%d passed, %d failed\n' "$passed" "$failed"
 ((failed == 0))

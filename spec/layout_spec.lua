@@ -33,6 +33,7 @@ local NO_SPEC = {
   ["host/app/prompt.c"] = "spec/app/cli_spec.lua runs it as users do",
   ["host/bind/arena.c"] = "spec/mphost/pool_spec.lua: items and results of all sizes go through it",
   ["host/bind/bind_handle.c"] = "spec/mphost/queue_spec.lua and value_spec.lua: handles are queues' and values'",
+  ["host/bind/bind_pack.c"] = "spec/mphost/pack_spec.lua calls it and nothing else",
   ["host/bind/bind_pipe.c"] = "spec/mphost/pipe_spec.lua calls it and nothing else",
   ["host/bind/bind_pool.c"] = "spec/mphost/pool_spec.lua and pool_kill_spec.lua call all of it",
   ["host/bind/bind_process.c"] = "spec/mphost/process_spec.lua and family_spec.lua call all of it",

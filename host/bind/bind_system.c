@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
-#include "bind/parcel.h"
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "shm/family.h"
@@ -54,35 +53,15 @@ static int system_log(lua_State *L) {
   return 0;
 }
 
-static int system_pack(lua_State *L) {
-  luaL_checkany(L, 1);
-  lua_settop(L, 1);
-  struct parcel *parcel = parcel_open(L);
-  codec_sink *sink = parcel_sink(parcel);
-  int rc = codec_encode(L, 1, sink, NULL);
-  if (rc == 0) lua_pushlstring(L, parcel_bytes(parcel), (size_t)(sink->at - parcel_bytes(parcel)));
-  parcel_close(parcel);
-  if (rc == -EINVAL) return bind_raise(L);
-  return rc < 0 ? luaL_error(L, "not enough memory") : 1;
-}
-
-static int system_unpack(lua_State *L) {
-  size_t size, used;
-  const char *bytes = luaL_checklstring(L, 1, &size);
-  unsigned flags = lua_toboolean(L, 2) ? 0 : CODEC_NO_CODE;
-  lua_settop(L, 1);
-  int rc = codec_decode(L, bytes, size, &used, flags, NULL);
-  if (rc == -EBADMSG) return bind_raise(L);
-  if (rc < 0) return luaL_error(L, "not enough memory");
-  if (used != size) return luaL_error(L, "bytes after the packed value's end");
-  return 1;
-}
-
 void bind_system(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"clock", system_clock}, {"sleep", system_sleep},       {"cpu_count", system_cpus},
-      {"pid", system_pid},     {"shm_used", system_shm_used}, {"log", system_log},
-      {"pack", system_pack},   {"unpack", system_unpack},     {NULL, NULL},
+      {"clock", system_clock},
+      {"sleep", system_sleep},
+      {"cpu_count", system_cpus},
+      {"pid", system_pid},
+      {"log", system_log},
+      {"shm_used", system_shm_used},
+      {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
   lua_pushlightuserdata(L, NULL); /* stands for nil in messages */

@@ -70,6 +70,28 @@ function mp.Value(type, init)
   return construct("Value", core.value, type, init)
 end
 
+---The value as bytes, for files and other machines. Handles of this library do not leave the family: they raise.
+---@param value any
+---@return string
+function mp.pack(value)
+  return construct("pack", core.pack, value)
+end
+
+---The value that mp.pack made the bytes of. Other bytes are refused with an error. Functions are bytecode, which can do
+---anything to the process that runs it: those that this family packed are loaded (the bytes carry a seal that only its
+---processes can make), others (of an earlier run, too) only with `code = true`, and with `code = false` none.
+---@param bytes string
+---@param options {code: boolean?}?
+---@return any
+function mp.unpack(bytes, options)
+  if type(bytes) ~= "string" then check.type(1, 1, "unpack", bytes, "string") end
+  if options ~= nil then
+    check.type(1, 2, "unpack", options, "table")
+    check.options(1, "unpack", options, { code = "boolean" })
+  end
+  return construct("unpack", core.unpack, bytes, options and options.code)
+end
+
 ---The integers from `from` to `to`, as a list.
 ---@param from integer
 ---@param to integer

@@ -10,7 +10,7 @@ describe("mphost.core", function()
     assert.same({ 1, "two", 3.5, true }, { u[1], u[2], u[3][1], u[3][2] })
     assert.is_true(u.self == u)
     assert.equal(3, core.unpack(core.pack(function(x) return x + 1 end), true)(2))
-    assert.is_false(pcall(core.unpack, core.pack(function() end))) -- code only for who asks for it
+    assert.is_false(pcall(core.unpack, core.pack(function() end), false)) -- no code for who wants none
   end)
 
   it("refuses bytes that are none of its own", function()

@@ -1,9 +1,8 @@
 /* libFuzzer against the decoder: any bytes are a value or -EBADMSG, and what has been decoded can
  * be encoded, and decoded from that, again.
  *
- *   clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -I host -I /usr/include/lua5.4 \
- *         spec/codec/decode_fuzz.c host/codec/(all).c -llua5.4 -lm -o decode_fuzz
- *   ./decode_fuzz -max_total_time=30 NEW_DIRECTORY spec/codec/corpus </dev/null
+ *   cmake --preset clang && cmake --build build/clang --target codec_decode_fuzz
+ *   build/clang/spec/codec_decode_fuzz -max_total_time=30 NEW_DIRECTORY spec/codec/corpus </dev/null
  *
  * The first byte chooses the flags. Functions come in only by the spec's own seeds, whose hash
  * fits; the check of the hash is hidden from the fuzzer (decode_code.c). */

@@ -1,0 +1,62 @@
+-- mp.pack and mp.unpack: values as bytes for files, and what is refused.
+local mp = require "mphost"
+local tool = require "mphost.tool"
+
+local raises = tool.raises
+
+describe("mp.pack", function()
+  it("makes bytes of which unpack makes the value again", function()
+    local shared = { 1 }
+    local value = { 1, -0.0, "x\0y", { a = shared, b = shared }, mp.null, [2.5] = true, math.mininteger }
+    local copy = mp.unpack(mp.pack(value))
+    assert.same({ 1, "x\0y", true, math.mininteger, mp.null },
+      { copy[1], copy[3], copy[2.5], copy[6], copy[5] })
+    assert.equal(-math.huge, 1 / copy[2])
+    assert.equal(copy[4].a, copy[4].b)
+    assert.is_nil(mp.unpack(mp.pack(nil)))
+    assert.equal("string", type(mp.pack(1)))
+    local big = ("b"):rep(1 << 20)
+    assert.equal(big, mp.unpack(mp.pack { big })[1])
+  end)
+
+  it("takes functions along, unless the reader refuses code", function()
+    local factor = 3
+    local bytes = mp.pack(function(x) return x * factor end)
+    assert.equal(21, mp.unpack(bytes)(7))
+    assert.equal(21, mp.unpack(bytes, { code = true })(7))
+    raises("function", function() mp.unpack(bytes, { code = false }) end)
+    assert.same({ 1 }, mp.unpack(mp.pack { 1 }, { code = false }))
+  end)
+
+  it("loads code that a process of the family packed, not what somebody changed", function()
+    local bytes = mp.spawn(function() return mp.pack { n = 5, f = function() return 6 end } end):result()
+    assert.equal(6, mp.unpack(bytes).f())
+    for i = 1, #bytes do
+      local changed = bytes:sub(1, i - 1) .. string.char(bytes:byte(i) ~ 1) .. bytes:sub(i + 1)
+      assert.is_false(pcall(mp.unpack, changed), i)
+    end
+  end)
+
+  it("survives another process and another run", function()
+    local path = tool.file(mp.pack { list = mp.range(1, 1000), f = function(a) return a + 1 end })
+    local run = tool.run(([[local f = io.open(%q, "rb") local v = mp.unpack(f:read "a")
+      print(#v.list)]]):format(path))
+    assert.truthy(run.err:find("function", 1, true), run.err) -- a stranger's code
+    run = tool.run(([[local f = io.open(%q, "rb") local v = mp.unpack(f:read "a", { code = true })
+      print(#v.list, v.list[1000], v.f(1))]]):format(path))
+    os.remove(path)
+    assert.equal("1000\t1000\t2\n", run.out)
+  end)
+
+  it("refuses what is none, at the caller's line", function()
+    raises("cannot send value: coroutine", function() mp.pack(coroutine.create(print)) end)
+    raises("cannot send value: ", function() mp.pack(mp.Queue()) end)
+    raises("bad argument #1 to 'unpack' (string expected, got nil)", function() mp.unpack() end)
+    raises("unknown option 'codes' to 'unpack' (did you mean 'code'?)", function() mp.unpack("", { codes = 1 }) end)
+    raises("bad message", function() mp.unpack "" end)
+    raises("bad message", function() mp.unpack "nonsense" end)
+    raises("after the packed value's end", function() mp.unpack(mp.pack(1) .. "x") end)
+    local bytes = mp.pack { 1, "two", { 3.5 } }
+    for n = 0, #bytes - 1 do assert.is_false(pcall(mp.unpack, bytes:sub(1, n))) end
+  end)
+end)
