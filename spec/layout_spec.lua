@@ -32,6 +32,7 @@ local NO_SPEC = {
   ["host/app/options.c"] = "spec/app/cli_spec.lua runs it as users do",
   ["host/app/prompt.c"] = "spec/app/cli_spec.lua runs it as users do",
   ["host/bind/arena.c"] = "spec/mphost/pool_spec.lua: items and results of all sizes go through it",
+  ["host/bind/bind_dict.c"] = "spec/mphost/dict_spec.lua calls it and nothing else",
   ["host/bind/bind_handle.c"] = "spec/mphost/queue_spec.lua and value_spec.lua: handles are queues' and values'",
   ["host/bind/bind_pack.c"] = "spec/mphost/pack_spec.lua calls it and nothing else",
   ["host/bind/bind_pipe.c"] = "spec/mphost/pipe_spec.lua calls it and nothing else",
@@ -46,6 +47,7 @@ local NO_SPEC = {
   ["host/bind/parcel.c"] = "spec/mphost/queue_spec.lua: each message goes through it",
   ["host/shm/ring.c"] = "spec/shm/queue_spec.c, queue_load_spec.c: rings that grow and go round",
   ["host/bind/outcome.c"] = "spec/mphost/pool_spec.lua: each result and error of a task goes through it",
+  ["host/shm/dict_table.c"] = "spec/shm/dict_spec.c: the dict's tables are reached through it",
   ["host/app/state.c"] = "spec/app/mphost_spec.c and cli_spec.lua see all it does",
 }
 

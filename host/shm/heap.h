@@ -33,6 +33,7 @@ enum {
   BLOCK_POOL,
   BLOCK_QUEUE,
   BLOCK_VALUE,
+  BLOCK_DICT,
   BLOCK_KINDS
 };
 

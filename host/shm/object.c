@@ -33,17 +33,22 @@ uint64_t object_hold(uint64_t object, struct link *list) {
   return hold;
 }
 
-uint64_t object_new(size_t size, int kind, struct link *list, uint64_t *hold) {
-  uint64_t offset = heap_alloc(size, kind, list);
-  if (!offset) return 0;
-  struct block *object = region_at(offset);
-  memset(heap_payload(offset), 0, size);
+uint64_t object_share(uint64_t block, struct link *list) {
+  struct block *object = region_at(block);
   journal_lock();
   /* From here on it is in no list, its holds keep it. */
   list_remove(&object->link);
-  *hold = note_hold(object, list);
-  if (*hold) journal_commit();
+  uint64_t hold = note_hold(object, list);
+  if (hold) journal_commit();
   journal_unlock();
+  return hold;
+}
+
+uint64_t object_new(size_t size, int kind, struct link *list, uint64_t *hold) {
+  uint64_t offset = heap_alloc(size, kind, list);
+  if (!offset) return 0;
+  memset(heap_payload(offset), 0, size);
+  *hold = object_share(offset, list);
   if (*hold) return offset;
   object_drop(offset);
   return 0;

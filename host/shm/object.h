@@ -22,6 +22,10 @@ void object_init(void);
  * memory. */
 uint64_t object_new(size_t size, int kind, struct link *list, uint64_t *hold);
 
+/* Makes a block that only this process knows an object: its one hold, in the list; or 0: no memory,
+ * and the block is what it was. */
+uint64_t object_share(uint64_t block, struct link *list);
+
 /* One more hold on an object that is held already: the hold's offset, or 0. */
 uint64_t object_hold(uint64_t object, struct link *list);
 
