@@ -66,6 +66,7 @@ int luaopen_mphost_core(lua_State *L) {
   bind_pipe(L);
   bind_queue(L);
   bind_value(L);
+  bind_dict(L);
   bind_pool(L);
   bind_worker(L);
   return 1;

@@ -26,6 +26,7 @@ void bind_process(lua_State *L);
 void bind_pipe(lua_State *L);
 void bind_queue(lua_State *L);
 void bind_value(lua_State *L);
+void bind_dict(lua_State *L);
 void bind_pool(lua_State *L);
 void bind_worker(lua_State *L);
 
@@ -46,15 +47,15 @@ int64_t bind_deadline(lua_State *L, int arg);
 void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);
 
 struct handle {
-  const char
-      *class;      /* one of the three below: by its address a method knows its own kind at once */
-  uint64_t object; /* 0: closed */
+  const char *class; /* one of those below: by its address a method knows its own kind at once */
+  uint64_t object;   /* 0: closed */
   uint64_t hold;
   int slot;
 };
 
 /* Names of the metatables of handles. */
-extern const char bind_queue_class[], bind_value_class[], bind_pool_class[], bind_pipe_class[];
+extern const char bind_queue_class[], bind_value_class[], bind_dict_class[], bind_pool_class[],
+    bind_pipe_class[];
 
 /* Pushes a new handle that is closed yet. */
 struct handle *handle_new(lua_State *L, const char *class);
@@ -64,6 +65,8 @@ void handle_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t 
 struct handle *handle_check(lua_State *L, int arg, const char *class);
 /* Whether this state has an open handle for the object. */
 int handle_is_open(lua_State *L, uint64_t object);
+/* Gives up a hold that the process of the slot took: this one, or the one it was forked from. */
+void handle_drop(uint64_t hold, int slot);
 /* The __gc, __close and `close` of handles without more to do. */
 int handle_close(lua_State *L);
 

@@ -12,6 +12,7 @@ static const char shared; /* its address: the mark in the metatables of handles 
 
 const char bind_queue_class[] = "mphost.Queue";
 const char bind_value_class[] = "mphost.Value";
+const char bind_dict_class[] = "mphost.Dict";
 const char bind_pool_class[] = "mphost.core.Pool";
 const char bind_pipe_class[] = "mphost.Connection";
 
@@ -20,6 +21,7 @@ static const struct {
   const char *class;
 } classes[] = {{BLOCK_QUEUE, bind_queue_class},
                {BLOCK_VALUE, bind_value_class},
+               {BLOCK_DICT, bind_dict_class},
                {BLOCK_POOL, bind_pool_class},
                {BLOCK_PIPE, bind_pipe_class}};
 
@@ -68,14 +70,17 @@ struct handle *handle_check(lua_State *L, int arg, const char *class) {
   return handle;
 }
 
+void handle_drop(uint64_t hold, int slot) {
+  if (family_index() < 0) return; /* forked by somebody else: the holds are the parent's */
+  if (slot != family_index()) hold = family_inherited(hold);
+  if (hold) object_drop(hold);
+}
+
 int handle_close(lua_State *L) {
   struct handle *handle = lua_touserdata(L, 1);
   if (!handle || handle->object == 0) return 0;
   handle->object = 0;
-  if (family_index() < 0) return 0; /* forked by somebody else: the holds are the parent's */
-  int mine = handle->slot == family_index();
-  uint64_t hold = mine ? handle->hold : family_inherited(handle->hold);
-  if (hold) object_drop(hold);
+  handle_drop(handle->hold, handle->slot);
   return 0;
 }
 

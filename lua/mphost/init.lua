@@ -70,6 +70,14 @@ function mp.Value(type, init)
   return construct("Value", core.value, type, init)
 end
 
+---A hash table in shared memory.
+---@param content table<mphost.Key, any>|nil  what is in it at first
+---@return mphost.Dict
+function mp.Dict(content)
+  if content ~= nil then check.type(1, 1, "Dict", content, "table") end
+  return construct("Dict", core.dict, content)
+end
+
 ---The value as bytes, for files and other machines. Handles of this library do not leave the family: they raise.
 ---@param value any
 ---@return string

@@ -166,3 +166,69 @@ function Value:wait(old, timeout) end
 
 ---Wakes who waits, though nothing has changed: they look again.
 function Value:notify() end
+
+---@alias mphost.Key string|integer|boolean  whole floats count as integers; anything else raises
+
+---A hash table that all processes of the family share. Values are all that can be sent, handles and other Dicts
+---included; what comes back is a copy, so `d.t.x = 1` changes nothing: set the whole value, or `update` it. Each
+---operation is one step for all processes: whoever is killed in the middle, a key has its old or its new value. Dicts
+---that hold each other in a circle live until the family ends.
+---
+---`d[k]` finds methods before keys, so `d.get = 1` raises; under the names of methods keys are stored by the constructor
+---or `d:set("get", 1)` and read by `d:get("get")`. `d[k] = nil` deletes.
+---
+---`pairs(d)` walks over a snapshot, in no order: all keys and values as they were together at one moment; d may be
+---changed meanwhile. `#d` is the exact number of keys.
+---@class mphost.Dict
+---@field [mphost.Key] any
+local Dict = {}
+
+---@param key mphost.Key
+---@param default any?
+---@return any value  the default if there is none
+function Dict:get(key, default) end
+
+---@param key mphost.Key
+---@param value any  nil deletes
+function Dict:set(key, value) end
+
+---Adds in one step to a number or, if there is none, to 0. Integers wrap, with a float the sum is a float. Raises when
+---the value is no number.
+---@param key mphost.Key
+---@param n number
+---@return number before
+function Dict:add(key, n) end
+
+---d[key] = f(d[key]) as one step: f runs, with nothing locked, again when the key was changed meanwhile. So it must not
+---change that key itself.
+---@param key mphost.Key
+---@param f fun(value: any): any  nil deletes
+---@return any after
+function Dict:update(key, f) end
+
+---@param key mphost.Key
+---@return boolean was_there
+function Dict:delete(key) end
+
+---@param key mphost.Key
+---@return boolean
+function Dict:has(key) end
+
+---@param key mphost.Key
+---@param value any  nil deletes
+---@return any before
+function Dict:swap(key, value) end
+
+---Makes it `new` if it is `old`, by `==` without metamethods. Tables and functions equal nothing: as `old` they raise.
+---@param key mphost.Key
+---@param old any  nil: there is none
+---@param new any  nil deletes
+---@return boolean done
+function Dict:cas(key, old, new) end
+
+---All keys at one moment, in no order.
+---@return mphost.Key[]
+function Dict:keys() end
+
+---Deletes all keys in one step.
+function Dict:clear() end

@@ -2,7 +2,7 @@
 local mp = require "mphost"
 
 local made = {
-  Queue = mp.Queue, Connection = mp.Pipe, Value = function() return mp.Value("i") end,
+  Queue = mp.Queue, Connection = mp.Pipe, Dict = mp.Dict, Value = function() return mp.Value("i") end,
 }
 
 local function documented()
