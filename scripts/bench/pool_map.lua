@@ -1,0 +1,30 @@
+-- map of x*x+1 over 100 000 integers by two workers, beside the plain loop.
+local mp = require "mphost"
+local work = require "work"
+
+local n = work.count(100000)
+local function square(x) return x * x + 1 end
+local items = mp.range(1, n)
+
+-- The median of three.
+local function rate(map)
+  local times = {}
+  for _ = 1, 3 do
+    local start = mp.clock()
+    local results = map()
+    times[#times + 1] = mp.clock() - start
+    assert(#results == n and results[n] == n * n + 1)
+  end
+  table.sort(times)
+  return n / times[2] / 1e6
+end
+
+local pool <close> = mp.Pool(2)
+pool:map(square, { 1, 2, 3, 4 }, { chunk = 1 })
+work.figure("default", rate(function() return pool:map(square, items) end))
+work.figure("chunk_one", rate(function() return pool:map(square, items, { chunk = 1 }) end))
+work.figure("loop", rate(function()
+  local results = {}
+  for i = 1, n do results[i] = square(items[i]) end
+  return results
+end))

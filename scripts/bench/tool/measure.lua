@@ -1,0 +1,119 @@
+-- Runs a work and its twins in turns and keeps every figure they print.
+local measure = {}
+
+local PEERS = { "luv", "posix", "cqueues" }
+local SECONDS = 300 -- one run of one program; then it is killed
+
+local function exists(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
+local function quoted(s)
+  return "'" .. s:gsub("'", "'\\''") .. "'"
+end
+
+-- Figures by name, the reason when the work says that something is absent; nil and all output when it failed.
+local function run(command)
+  local pipe <close> = assert(io.popen(("timeout -k 5 %d %s </dev/null 2>&1"):format(SECONDS, command)))
+  local output = pipe:read "a"
+  local ok = pipe:close()
+  if not ok then return nil, command .. "\n" .. output end
+  local figures, absent = {}, nil
+  for line in output:gmatch "[^\n]+" do
+    local name, value = line:match "^([%w_.]+) (%S+)$"
+    if name == "absent" then
+      absent = value
+    elseif name and tonumber(value) then
+      figures[name] = tonumber(value)
+    else
+      return nil, command .. "\n" .. output
+    end
+  end
+  return figures, absent
+end
+
+-- The Lua interpreter that can load a peer's module, nil if none can.
+local function interpreter(peer)
+  for _, lua in ipairs { "lua5.4", "lua5.3" } do -- Debian has lua-posix for 5.3 only
+    if os.execute(("%s -e 'require \"%s\"' >/dev/null 2>&1"):format(lua, peer)) then return lua end
+  end
+end
+
+---Who can take part here: name -> a function that makes the command for a work, or nil if it has no twin.
+---@param setup {mphost: string, build: string, python: string?, dir: string}
+---@return {name: string, command: fun(work: string): string?}[] contestants  in the order of the turns
+---@return string[] missing  peers of which no module can be loaded
+function measure.contestants(setup)
+  local list, missing = {}, {}
+  local environment = ("env LUA_PATH='%s/tool/?.lua;;' PYTHONPATH='%s/tool' PYTHONDONTWRITEBYTECODE=1 ")
+    :format(setup.dir, setup.dir)
+  local function add(name, program, pattern)
+    list[#list + 1] = { name = name, command = function(work)
+      local path = pattern:format(work)
+      return exists(path) and environment .. program .. quoted(path) or nil
+    end }
+  end
+  add("mphost", quoted(setup.mphost) .. " ", setup.dir .. "/%s.lua")
+  if setup.python then add("python", quoted(setup.python) .. " ", setup.dir .. "/%s.py") end
+  for _, peer in ipairs(PEERS) do
+    local lua = interpreter(peer)
+    if lua then
+      add(lua == "lua5.4" and peer or ("%s (%s)"):format(peer, lua), lua .. " ", setup.dir .. "/%s." .. peer .. ".lua")
+    else
+      missing[#missing + 1] = peer
+    end
+  end
+  add("limit", "", setup.build .. "/bench/%s")
+  return list, missing
+end
+
+local function keep(samples, name, figures)
+  local own = samples[name] or {}
+  samples[name] = own
+  for figure, value in pairs(figures) do
+    own[figure] = own[figure] or {}
+    table.insert(own[figure], value)
+  end
+end
+
+---A, B, A, B ... `rounds` times.
+---@param work {name: string, borrow: table<string, string>?}
+---@param contestants table  of measure.contestants
+---@param scale number  the share of the full work
+---@param rounds integer
+---@return table<string, table<string, number[]>> samples  contestant -> figure -> values
+---@return table<string, string> absent  contestant -> what it lacks
+---@return string[] failures  commands with their output
+function measure.work(work, contestants, scale, rounds)
+  local samples, absent, failures, broken = {}, {}, {}, {}
+  for _ = 1, rounds do
+    for _, contestant in ipairs(contestants) do
+      local name = contestant.name
+      local command = contestant.command(work.name)
+      if not command and work.borrow and work.borrow[name] then command = contestant.command(work.borrow[name]) end
+      if command and not absent[name] and not broken[name] then
+        local figures, why = run(("%s %g"):format(command, scale))
+        if not figures then
+          broken[name] = true
+          failures[#failures + 1] = why
+        else
+          absent[name] = why
+          keep(samples, name, figures)
+        end
+      end
+    end
+  end
+  return samples, absent, failures
+end
+
+---The figures of one program of the machine's own.
+---@param build string
+---@param scale number
+---@return table<string, number>
+function measure.machine(build, scale)
+  return assert(run(("%s/bench/machine %g"):format(quoted(build), scale)))
+end
+
+return measure

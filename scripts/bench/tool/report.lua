@@ -1,0 +1,140 @@
+-- From samples to rows, from rows to the table.
+local report = {}
+
+---The middle of the values and how far they lie apart.
+---@param values number[]?
+---@return {median: number, min: number, max: number, values: number[]}? statistics  nil without values
+function report.statistics(values)
+  if not values or #values == 0 then return nil end
+  local sorted = table.move(values, 1, #values, 1, {})
+  table.sort(sorted)
+  local middle = (#sorted + 1) / 2
+  local median = (sorted[math.floor(middle)] + sorted[math.ceil(middle)]) / 2
+  return { median = median, min = sorted[1], max = sorted[#sorted], values = values }
+end
+
+-- How many times as good a is as b.
+local function ratio(better, a, b)
+  if not a or not b then return nil end
+  local over, under = a.median, b.median
+  if better == "less" then over, under = under, over end
+  if under == 0 then return nil end
+  return over / under
+end
+
+local function best_peer(samples, figure)
+  local best, best_name
+  for name, figures in pairs(samples) do
+    if name ~= "mphost" and name ~= "python" and name ~= "limit" then
+      local own = report.statistics(figures[figure.name])
+      local over = own and best and ratio(figure.better, own, best)
+      if own and (not best or over > 1) then best, best_name = own, name end
+    end
+  end
+  return best, best_name
+end
+
+local function judge(target, row, samples)
+  local bound = target.least or target.most
+  local text = (target.least and ">= " or "<= ") .. ("%.3g"):format(bound)
+  if target.of then
+    local other = row[target.of] or report.statistics((samples.mphost or {})[target.of])
+    text = ("%s %s"):format(text, target.of == "limit" and "C" or target.of)
+    if not other then return { text = text } end
+    bound = bound * other.median
+  end
+  if not row.mphost then return { text = text } end
+  local met
+  if target.least then met = row.mphost.median >= bound else met = row.mphost.median <= bound end
+  return { text = text, met = met, bound = bound }
+end
+
+---One row for each figure of a work.
+---@param work table  of works.lua
+---@param samples table  of measure.work
+---@param absent table<string, string>
+---@return table[]
+function report.rows(work, samples, absent)
+  local rows = {}
+  for _, figure in ipairs(work.figures) do
+    local function of(contestant, name)
+      return samples[contestant] and report.statistics(samples[contestant][name])
+    end
+    local row = {
+      work = work.name, figure = figure.name, label = figure.label, unit = figure.unit, better = figure.better,
+      mphost = of("mphost", figure.name), absent = absent.mphost, python = of("python", figure.name),
+      limit = of("limit", figure.name), limit_from_lua = of("limit", figure.name .. ".lua"), targets = {},
+    }
+    row.peer, row.peer_name = best_peer(samples, figure)
+    row.over_python = ratio(figure.better, row.mphost, row.python)
+    row.of_limit = ratio(figure.better, row.mphost, row.limit)
+    row.of_limit_from_lua = ratio(figure.better, row.mphost, row.limit_from_lua)
+    for k, target in ipairs(figure.targets) do row.targets[k] = judge(target, row, samples) end
+    rows[#rows + 1] = row
+  end
+  return rows
+end
+
+local function number(x)
+  local size = math.abs(x)
+  if size >= 100 then return ("%.0f"):format(x) end
+  if size >= 10 then return ("%.1f"):format(x) end
+  if size >= 0.1 or size == 0 then return ("%.2f"):format(x) end
+  return ("%.2g"):format(x)
+end
+
+local function cell(statistics)
+  if not statistics then return "" end
+  if statistics.median == 0 then return "0" end
+  local spread = (statistics.max - statistics.min) / 2 / math.abs(statistics.median) * 100
+  return ("%s ±%.0f%%"):format(number(statistics.median), spread)
+end
+
+local function targets(row)
+  local texts = {}
+  for k, target in ipairs(row.targets) do
+    local verdict = target.met and " ok" or target.met == false and " MISSED" or ""
+    texts[k] = target.text .. verdict
+  end
+  return table.concat(texts, ", ")
+end
+
+local COLUMNS = {
+  { "work", function(row) return row.label end, left = true },
+  { "unit", function(row) return row.unit end, left = true },
+  { "mphost", function(row) return row.mphost and cell(row.mphost) or row.absent and "not there" or "failed" end },
+  { "Python", function(row) return cell(row.python) end },
+  { "best Lua peer", function(row) return row.peer and row.peer_name .. " " .. cell(row.peer) or "" end },
+  { "C", function(row) return cell(row.limit) end },
+  { "C from Lua", function(row) return cell(row.limit_from_lua) end },
+  { "x Python", function(row) return row.over_python and number(row.over_python) or "" end },
+  { "of C", function(row) return row.of_limit and number(row.of_limit) or "" end },
+  { "from Lua", function(row) return row.of_limit_from_lua and number(row.of_limit_from_lua) or "" end },
+  { "target", targets, left = true },
+}
+
+local function padded(text, width, left)
+  local space = (" "):rep(width - utf8.len(text))
+  return left and text .. space or space .. text
+end
+
+---The table as text.
+---@param rows table[]
+---@return string
+function report.table(rows)
+  local lines = {}
+  for at = 0, #rows do lines[at] = {} end
+  for c, column in ipairs(COLUMNS) do
+    local texts, width = { [0] = column[1] }, utf8.len(column[1])
+    for at, row in ipairs(rows) do
+      texts[at] = column[2](row)
+      width = math.max(width, utf8.len(texts[at]))
+    end
+    for at = 0, #rows do lines[at][c] = padded(texts[at], width, column.left) end
+  end
+  local text = {}
+  for at = 0, #rows do text[#text + 1] = (table.concat(lines[at], "  "):gsub(" +$", "")) end
+  return table.concat(text, "\n") .. "\n"
+end
+
+return report

@@ -1,0 +1,61 @@
+-- Medians, ratios, targets and the table of scripts/bench.
+package.path = "scripts/bench/tool/?.lua;" .. package.path
+local report = require "report"
+
+local function row_of(better, target, samples)
+  local work = { name = "w", figures = {
+    { name = "f", label = "a figure", unit = "M/s", better = better, targets = { target } },
+  } }
+  return report.rows(work, samples, {})[1]
+end
+
+describe("report", function()
+  it("takes the middle value, or between the middle two", function()
+    local odd, even = report.statistics { 9, 1, 5 }, report.statistics { 4, 1, 2, 100 }
+    assert.same({ 5, 1, 9 }, { odd.median, odd.min, odd.max })
+    assert.same({ 3, 1, 100 }, { even.median, even.min, even.max })
+    assert.is_nil(report.statistics {})
+    assert.is_nil(report.statistics(nil))
+  end)
+
+  it("says how many times as good as Python, and what part of the limit", function()
+    local samples = { mphost = { f = { 10 } }, python = { f = { 2 } }, limit = { f = { 40 }, ["f.lua"] = { 20 } } }
+    local more = row_of("more", nil, samples)
+    assert.same({ 5, 0.25, 0.5 }, { more.over_python, more.of_limit, more.of_limit_from_lua })
+    local less = row_of("less", nil, samples)
+    assert.same({ 0.2, 4, 2 }, { less.over_python, less.of_limit, less.of_limit_from_lua })
+  end)
+
+  it("names the best peer, whichever way is better", function()
+    local samples = { mphost = { f = { 1 } }, luv = { f = { 3 } }, posix = { f = { 7 } }, cqueues = { other = { 9 } } }
+    assert.equal("posix", row_of("more", nil, samples).peer_name)
+    assert.equal("luv", row_of("less", nil, samples).peer_name)
+  end)
+
+  it("judges targets: of their own, of another contestant, of another figure", function()
+    local samples = { mphost = { f = { 10 }, g = { 30 } }, python = { f = { 2 } }, limit = { f = { 8 } } }
+    local function met(target) return row_of("more", target, samples).targets[1].met end
+    assert.is_true(met { least = 10 })
+    assert.is_false(met { least = 10.1 })
+    assert.is_true(met { most = 10 })
+    assert.is_false(met { most = 1.2, of = "limit" })
+    assert.is_true(met { most = 1.3, of = "limit" })
+    assert.is_true(met { least = 5, of = "python" })
+    assert.is_false(met { least = 0.5, of = "g" })
+    assert.is_nil(met { least = 1, of = "nobody" })
+    assert.equal("<= 1.3 C", row_of("more", { most = 1.3, of = "limit" }, samples).targets[1].text)
+  end)
+
+  it("has a line for each row, its columns under each other", function()
+    local there = row_of("more", { least = 4 }, { mphost = { f = { 1, 2, 3 } }, python = { f = { 0.5 } } })
+    local missing = report.rows({ name = "w", figures = {
+      { name = "f", label = "another one", unit = "us", better = "less", targets = { { most = 8 } } },
+    } }, {}, { mphost = "mp.Nothing" })[1]
+    local text = report.table { there, missing }
+    local head, first, second = text:match "^([^\n]+)\n([^\n]+)\n([^\n]+)\n$"
+    assert.truthy(first:find("^a figure +M/s +2.00 ±50%% +0.50 ±0%% +4.00 +>= 4 MISSED$"), first)
+    assert.truthy(second:find("^another one +us +not there +<= 8$"), second)
+    assert.equal(utf8.len(first:match "^(.-)>= 4"), utf8.len(second:match "^(.-)<= 8"))
+    assert.equal(utf8.len(head:match "^(.-)target"), utf8.len(first:match "^(.-)>= 4"))
+  end)
+end)

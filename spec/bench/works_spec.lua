@@ -1,0 +1,84 @@
+-- Every work of scripts/bench and every twin that this machine can run, in a very short form: each prints its figures.
+package.path = "scripts/bench/tool/?.lua;" .. package.path
+local helper = require "support.helper"
+local json = require "dkjson"
+local lfs = require "lfs"
+local measure = require "measure"
+local tool = require "mphost.tool"
+local works = require "works"
+
+local DIR = "scripts/bench"
+local SCALE = 0.005
+local BUILD = os.getenv "MPHOST_BUILD" or "build"
+local BIN = os.getenv "MPHOST_BIN" or BUILD .. "/mphost"
+local PYTHON = "/usr/bin/python3"
+
+local plain = (os.getenv "MPHOST_SANITIZE" or "") == "" -- the twins are the same in every build: once is enough
+local contestants = measure.contestants {
+  mphost = BIN, build = BUILD, dir = DIR, python = lfs.attributes(PYTHON, "mode") and PYTHON,
+}
+if not plain then contestants = { contestants[1] } end
+
+local function names_of(figures)
+  local names = {}
+  for name in pairs(figures) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+describe("bench", function()
+  for _, work in ipairs(works) do
+    it("runs " .. work.name, function()
+      helper.deadline(60)
+      local samples, absent, failures = measure.work(work, contestants, SCALE, 1)
+      assert.same({}, failures)
+      local wanted = {}
+      for _, figure in ipairs(work.figures) do wanted[figure.name] = true end
+      if not absent.mphost then assert.same(names_of(wanted), names_of(samples.mphost)) end
+      for name, figures in pairs(samples) do
+        assert.is_truthy(absent[name] or next(figures), name .. " prints nothing")
+        for figure, values in pairs(figures) do
+          assert.is_true(wanted[figure:gsub("%.lua$", "")], name .. " prints an unknown " .. figure)
+          assert.is_true(values[1] >= 0 and values[1] < 1e12, ("%s: %s is %s"):format(name, figure, values[1]))
+        end
+      end
+    end)
+  end
+
+  it("has each file beside a work in the list", function()
+    local listed, problems = { machine = true }, {}
+    for _, work in ipairs(works) do listed[work.name] = true end
+    for name in lfs.dir(DIR) do
+      local stem = name:match "^([%w_]+)%.[%w.]+$"
+      if stem and name ~= "CMakeLists.txt" and name ~= "baseline.json" and not listed[stem] then
+        problems[#problems + 1] = name
+      end
+    end
+    assert.same({}, problems)
+  end)
+
+  it("prints one table and writes the same as JSON", function()
+    if not plain then return end
+    helper.deadline(60)
+    local file = os.tmpname()
+    local r = tool.shell(("$M %s/tool/run.lua --build '%s' --quick --json %s value_add lock"):format(DIR, BUILD, file))
+    local handle <close> = assert(io.open(file))
+    local written = json.decode(handle:read "a")
+    os.remove(file)
+    assert.equal(0, r.code, r.err)
+    assert.truthy(r.out:find("\nwork +unit +mphost +Python +best Lua peer +C +C from Lua +x Python"), r.out)
+    assert.truthy(r.out:find "\nv:add%(1%), alone +M/s +%d")
+    assert.truthy(r.out:find "round trip: %d")
+    assert.same({ "value_add", "value_add", "lock" },
+      { written.rows[1].work, written.rows[2].work, written.rows[3].work })
+    assert.equal(1, #written.rows[1].mphost.values)
+    assert.is_number(written.machine.before.pingpong)
+  end)
+
+  it("refuses what it does not know", function()
+    local r = tool.shell(("$M %s/tool/run.lua --build '%s' no_such_work"):format(DIR, BUILD))
+    assert.same({ 2, "bench: no work 'no_such_work' in tool/works.lua\n" }, { r.code, r.err })
+    r = tool.shell(("$M %s/tool/run.lua --build '%s' --loud"):format(DIR, BUILD))
+    assert.same({ 2, "bench: unknown option '--loud'\n" }, { r.code, r.err })
+  end)
+end)
