@@ -152,8 +152,14 @@ static int apply(lua_State *L, cell_step *step, int only_integers) {
   return push_bits(L, type, before);
 }
 
+/* All 64-bit integers wrap alike and all are in range: the processor's own step does. */
 static int value_m_add(lua_State *L) {
-  return apply(L, step_add, 0);
+  struct cell *cell = check(L);
+  const struct type *type = type_of(cell->type);
+  if (type->bytes != 8 || type->is_float) return apply(L, step_add, 0);
+  lua_Integer x = luaL_checkinteger(L, 2);
+  lua_pushinteger(L, (lua_Integer)cell_add(cell, (uint64_t)x));
+  return 1;
 }
 static int value_m_sub(lua_State *L) {
   return apply(L, step_sub, 0);
@@ -222,16 +228,12 @@ static int value_m_notify(lua_State *L) {
 
 /* ---- v.value ---- */
 
-/* Upvalues: the methods, and the string "value"; strings this short are interned, so their
- * addresses decide. */
+/* Upvalue: the methods, with `true` under "value": one look-up decides. */
 static int value_index(lua_State *L) {
-  if (lua_rawequal(L, 2, lua_upvalueindex(2))) {
-    struct cell *cell = check(L);
-    return push_bits(L, type_of(cell->type), cell_load(cell));
-  }
   lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(1));
-  return 1;
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) return 1;
+  struct cell *cell = check(L);
+  return push_bits(L, type_of(cell->type), cell_load(cell));
 }
 
 static int value_newindex(lua_State *L) {
@@ -268,8 +270,9 @@ void bind_value(lua_State *L) {
   bind_class(L, bind_value_class, methods, handle_close);
   luaL_getmetatable(L, bind_value_class);
   lua_getfield(L, -1, "__index");
-  lua_pushliteral(L, "value");
-  lua_pushcclosure(L, value_index, 2);
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "value");
+  lua_pushcclosure(L, value_index, 1);
   lua_setfield(L, -2, "__index");
   lua_pushliteral(L, "value");
   lua_pushcclosure(L, value_newindex, 1);

@@ -40,6 +40,12 @@ uint64_t cell_swap(struct cell *cell, uint64_t bits) {
   return before;
 }
 
+uint64_t cell_add(struct cell *cell, uint64_t x) {
+  uint64_t before = atomic_fetch_add(&cell->bits, x);
+  cell_notify(cell);
+  return before;
+}
+
 int cell_apply(struct cell *cell, cell_step *step, uint64_t x, uint64_t *before) {
   uint64_t old = atomic_load_explicit(&cell->bits, memory_order_relaxed), new;
   do {

@@ -29,6 +29,8 @@ typedef int cell_step(uint32_t type, uint64_t before, uint64_t x, uint64_t *afte
 uint64_t cell_load(const struct cell *cell);
 void cell_store(struct cell *cell, uint64_t bits);
 uint64_t cell_swap(struct cell *cell, uint64_t bits);
+/* Adds to an integer of 64 bits, which wraps: the value before. */
+uint64_t cell_add(struct cell *cell, uint64_t x);
 /* Applies a step, again and again until nobody came between: 0 and the value before, or -ERANGE. */
 int cell_apply(struct cell *cell, cell_step *step, uint64_t x, uint64_t *before);
 /* Writes `bits` if the value is still `expected`: 1 done, 0 not. */

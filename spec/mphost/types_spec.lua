@@ -30,7 +30,13 @@ local function methods_of(object)
   if type(index) == "table" then return index end
   for i = 1, 8 do -- a Value's reads its methods from an upvalue
     local _, value = debug.getupvalue(index, i)
-    if type(value) == "table" then return value end
+    if type(value) == "table" then
+      local methods = {}
+      for name, method in pairs(value) do
+        if type(method) == "function" then methods[name] = method end
+      end
+      return methods
+    end
   end
 end
 

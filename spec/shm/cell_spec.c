@@ -49,12 +49,24 @@ static void applies_steps(void **state) {
   assert_int_equal(cell_load(cell), 15);
 }
 
+static void adds_and_wraps(void **state) {
+  (void)state;
+  assert_int_equal(cell_add(cell, 10), 5);
+  assert_int_equal(cell_add(cell, (uint64_t)-16), 15);
+  assert_true(cell_load(cell) == (uint64_t)-1);
+  assert_true(cell_add(cell, 1) == (uint64_t)-1);
+  assert_int_equal(cell_load(cell), 0);
+}
+
 #define TIMES 100000
 
 static void add_run(void *arg) {
   (void)arg;
   uint64_t before;
-  for (int i = 0; i < TIMES; i++) must(cell_apply(cell, add, 1, &before) == 0);
+  for (int i = 0; i < TIMES; i += 2) {
+    must(cell_apply(cell, add, 1, &before) == 0);
+    cell_add(cell, 1);
+  }
 }
 
 static void nothing_is_lost(void **state) {
@@ -179,10 +191,9 @@ static void a_signal_ends_the_wait(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      a_case(reads_and_writes),       a_case(applies_steps),
-      a_case(nothing_is_lost),        a_case(one_replaces),
-      a_case(waits_until_it_differs), a_case(every_write_wakes_all),
-      a_case(notified_for_nothing),   a_case(hand_over),
+      a_case(reads_and_writes),       a_case(applies_steps),        a_case(adds_and_wraps),
+      a_case(nothing_is_lost),        a_case(one_replaces),         a_case(waits_until_it_differs),
+      a_case(every_write_wakes_all),  a_case(notified_for_nothing), a_case(hand_over),
       a_case(a_signal_ends_the_wait),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);

@@ -126,6 +126,10 @@ static void apply_act(void) {
   must(cell_apply(heap_payload(thing), add, 10, &before) == 0);
 }
 
+static void add_act(void) {
+  cell_add(heap_payload(thing), 10);
+}
+
 static enum outcome apply_verify(void) {
   uint64_t before;
   assert_int_equal(cell_apply(heap_payload(thing), add, 1, &before), 0);
@@ -249,6 +253,8 @@ static const struct scene heap_scenes[] = {
     {"object_drop of the last hold", .arm = drop_last_arm, .act = drop_act},
     {"cell_apply", .prepare = new_cell, .act = apply_act, .verify = apply_verify},
     {"cell_apply for a sleeper", .prepare = sleeping_on_cell, .act = apply_act,
+     .verify = cell_woken_verify},
+    {"cell_add for a sleeper", .prepare = sleeping_on_cell, .act = add_act,
      .verify = cell_woken_verify},
     {"family_claim", .prepare = lone_thing, .act = claim_act, .verify = claim_verify},
     {"family_reap", .arm = reap_arm, .act = reap_act, .verify = reap_verify, .every = 7},
