@@ -1,13 +1,26 @@
--- lock:acquire() and lock:release() with nobody else there.
+-- lock:acquire() and lock:release() with nobody else there, and by two processes at once.
 local mp = require "mphost"
 local work = require "work"
 work.needs(mp.Lock, "mp.Lock")
 
-local n = work.count(2000000)
 local lock = mp.Lock()
-local start = mp.clock()
-for _ = 1, n do
-  lock:acquire()
-  lock:release()
+
+local function pairs_of(n)
+  for _ = 1, n do
+    lock:acquire()
+    lock:release()
+  end
 end
+
+local n = work.count(2000000)
+local start = mp.clock()
+pairs_of(n)
 work.figure("pair", (mp.clock() - start) / n * 1e9)
+
+n = work.count(300000)
+local other <close> = mp.Process(pairs_of, n)
+start = mp.clock()
+other:start()
+pairs_of(n)
+other:join()
+work.figure("two", (mp.clock() - start) / (2 * n) * 1e9)

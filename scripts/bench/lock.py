@@ -1,11 +1,24 @@
-# Lock.acquire() and release() with nobody else there.
+# Lock.acquire() and release() with nobody else there, and by two processes at once.
 from twin import mp, now, count, figure
 
-n = count(1000000)
+
+def pairs(lock, n):
+    acquire, release = lock.acquire, lock.release
+    for _ in range(n):
+        acquire()
+        release()
+
+
 lock = mp.Lock()
-acquire, release = lock.acquire, lock.release
+n = count(1000000)
 start = now()
-for _ in range(n):
-    acquire()
-    release()
+pairs(lock, n)
 figure("pair", (now() - start) / n * 1e9)
+
+n = count(50000)
+other = mp.Process(target=pairs, args=(lock, n))
+start = now()
+other.start()
+pairs(lock, n)
+other.join()
+figure("two", (now() - start) / (2 * n) * 1e9)

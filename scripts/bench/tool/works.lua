@@ -10,6 +10,15 @@ local function figure(name, label, unit, better, ...)
   return { name = name, label = label, unit = unit, better = better, targets = { ... } }
 end
 
+-- The same figure at several scales: a row each.
+local function scale(prefix, list, label, unit, better)
+  local figures = {}
+  for k, at in ipairs(list) do
+    figures[k] = figure(prefix .. at[1], label:format(at[2] or at[1]), unit, better)
+  end
+  return figures
+end
+
 local half = { least = 0.5, of = "one_to_one" }
 
 return {
@@ -31,6 +40,7 @@ return {
   } },
   { name = "lock", figures = {
     figure("pair", "lock and unlock, alone", "ns", "less", { most = 120 }),
+    figure("two", "lock and unlock, two processes", "ns", "less"),
   } },
   { name = "dict_add", figures = {
     figure("rate", "dict:add(key, 1), alone", "M/s", "more", { least = 1.5 }),
@@ -69,4 +79,22 @@ return {
     figure("rate", "imap, 10 million items", "M/s", "more"),
     figure("growth", "the same: growth of the parent", "MB", "less", { most = 1 }),
   } },
+
+  -- how cost grows
+  { name = "queue_size", figures = scale("b", {
+    { 8, "8 B" }, { 64, "64 B" }, { 512, "512 B" }, { 4096, "4 KB" }, { 32768, "32 KB" }, { 262144, "256 KB" },
+    { 2097152, "2 MB" }, { 16777216, "16 MB" },
+  }, "queue, strings of %s", "MB/s", "more") },
+  { name = "queue_thousand", figures = {
+    figure("rate", "queue, 1000 processes to 1 (Python 200)", "M/s", "more"),
+  } },
+  { name = "process_heap", figures = scale("mb", { { 1 }, { 10 }, { 100 }, { 1000 } },
+    "process, start and join, heap of %d MB", "us", "less") },
+  { name = "process_memory", figures = scale("n", { { 1 }, { 10 }, { 100 }, { 1000 } },
+    "memory of a process (PSS), one of %d", "MB", "less") },
+  { name = "pool_size", figures = scale("w", { { 1 }, { 4 }, { 16 }, { 64 } },
+    "Pool(%d): create, a task each, close", "ms", "less") },
+  { name = "map_length", figures = scale("turns", {
+    { 1 }, { 10 }, { 100 }, { 1000 }, { 10000 }, { 100000 }, { 1000000 },
+  }, "map, tasks of %d turns, over the loop", "x", "more") },
 }
