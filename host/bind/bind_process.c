@@ -92,6 +92,7 @@ static int process_fork(lua_State *L) {
   *process =
       (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
   luaL_setmetatable(L, CLASS);
+  codec_prepare(L); /* else each child does it, and copies the pages it touches */
   int slot = family_claim();
   if (slot == -EAGAIN) {
     lua_pushliteral(L, "too many processes in this family");

@@ -74,6 +74,10 @@ enum {
  * strings take no stack slot and allocate nothing. */
 int codec_encode(lua_State *L, int index, codec_sink *sink, const codec_handles *handles);
 
+/* Does now what the first codec_encode of a state does once: the names of modules and their fields.
+ * Before a fork it is done for all children. Raises Lua's memory error. */
+void codec_prepare(lua_State *L);
+
 /* Reads one message from bytes[0..size) and pushes its value; *used, unless NULL, becomes its
  * length. 0, or -EBADMSG with a message pushed, or -ENOMEM for Lua's stack with nothing pushed.
  * Trusts nothing; runs code only by `require` and __unpack, protected. Globals that come along

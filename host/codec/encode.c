@@ -202,6 +202,11 @@ static int encode_graph(lua_State *L, int index, wire_out out, const codec_handl
   return rc == ENCODE_REFUSED ? -EINVAL : rc;
 }
 
+void codec_prepare(lua_State *L) {
+  luaL_checkstack(L, NAMES_STACK, NULL);
+  names_refresh(L, names_get(L));
+}
+
 int codec_encode(lua_State *L, int index, codec_sink *sink, const codec_handles *handles) {
   wire_out out;
   wire_begin(&out, sink);
