@@ -46,7 +46,7 @@ uint64_t cell_add(struct cell *cell, uint64_t x) {
   return before;
 }
 
-int cell_apply(struct cell *cell, cell_step *step, uint64_t x, uint64_t *before) {
+int cell_apply(struct cell *cell, number_step *step, uint64_t x, uint64_t *before) {
   uint64_t old = atomic_load_explicit(&cell->bits, memory_order_relaxed), new;
   do {
     int rc = step(cell->type, old, x, &new);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "shm/heap.h"
+#include "shm/number.h"
 
 struct cell {
   _Atomic uint64_t bits;
@@ -22,17 +23,13 @@ struct cell {
 /* A new cell of a type with one hold: its offset and *hold; 0: no memory. */
 uint64_t cell_new(char type, uint64_t bits, struct link *list, uint64_t *hold);
 
-/* How the value before becomes the value after. `x` is the operand's bits. 0, or -ERANGE: not
- * representable. */
-typedef int cell_step(uint32_t type, uint64_t before, uint64_t x, uint64_t *after);
-
 uint64_t cell_load(const struct cell *cell);
 void cell_store(struct cell *cell, uint64_t bits);
 uint64_t cell_swap(struct cell *cell, uint64_t bits);
 /* Adds to an integer of 64 bits, which wraps: the value before. */
 uint64_t cell_add(struct cell *cell, uint64_t x);
 /* Applies a step, again and again until nobody came between: 0 and the value before, or -ERANGE. */
-int cell_apply(struct cell *cell, cell_step *step, uint64_t x, uint64_t *before);
+int cell_apply(struct cell *cell, number_step *step, uint64_t x, uint64_t *before);
 /* Writes `bits` if the value is still `expected`: 1 done, 0 not. */
 int cell_replace(struct cell *cell, uint64_t expected, uint64_t bits);
 
