@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "os/memory.h"
+
 /* ftruncate beyond RLIMIT_FSIZE would not fail, it would raise SIGXFSZ. */
 static size_t within_file_limit(size_t size) {
   struct rlimit limit;
@@ -61,7 +63,25 @@ static int retried(int fd, int mode, size_t offset, size_t size) {
   return 0;
 }
 
+#define RESERVE ((uint64_t)32 << 20)     /* never taken: the system itself needs some */
+#define CREDIT_MOST ((uint64_t)64 << 20) /* taken at most between two looks */
+
+/* fallocate does not fail for want of memory, it brings the system to kill processes. Looking costs
+   some 50 us. */
+static int is_there(uint64_t size) {
+  static uint64_t credit; /* so much may be taken without looking again */
+  if (size > credit) {
+    uint64_t available = memory_available();
+    if (available < RESERVE || available - RESERVE < size) return 0;
+    credit = size + (available - RESERVE - size) / 16;
+    if (credit > size + CREDIT_MOST) credit = size + CREDIT_MOST;
+  }
+  credit -= size;
+  return 1;
+}
+
 int map_commit(const map *m, size_t offset, size_t size) {
+  if (!is_there(size)) return -ENOMEM;
   return retried(m->fd, 0, offset, size);
 }
 

@@ -25,8 +25,8 @@ int map_reserve(map *m, size_t size, size_t least);
 /* Gives the memory back; the descriptor is closed. */
 void map_release(map *m);
 
-/* Makes [offset, offset + size) real memory: 0, -ENOMEM or -ENOSPC. Contents are kept, new pages
- * zero. */
+/* Makes [offset, offset + size) real memory: 0, -ENOMEM (os/memory.h) or -ENOSPC. Contents are
+   kept, new pages zero. */
 int map_commit(const map *m, size_t offset, size_t size);
 
 /* Gives the whole pages inside [offset, offset + size) back to the system; they read as zero then.

@@ -1,0 +1,75 @@
+/* Memory that may be used: see memory.h. A missing or foreign file means no limit. */
+#include "os/memory.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Adds the numbers in the file's lines that begin with one of the names; NULL: the file is one
+   number. UINT64_MAX: there is none. */
+static uint64_t numbers(const char *path, const char *const *names) {
+  char line[256];
+  unsigned long long number;
+  uint64_t sum = UINT64_MAX;
+  FILE *file = fopen(path, "re");
+  if (!file) return sum;
+  while (fgets(line, sizeof line, file)) {
+    const char *at = names ? NULL : line;
+    for (const char *const *name = names; name && *name; name++)
+      if (strncmp(line, *name, strlen(*name)) == 0) at = line + strlen(*name);
+    if (at && sscanf(at, " %llu", &number) == 1) sum = sum == UINT64_MAX ? number : sum + number;
+  }
+  fclose(file);
+  return sum;
+}
+
+static uint64_t of_system(void) {
+  static const char *const names[] = {"MemAvailable:", "SwapFree:", NULL};
+  uint64_t kilobytes = numbers("/proc/meminfo", names);
+  return kilobytes > UINT64_MAX / 1024 ? UINT64_MAX : kilobytes * 1024;
+}
+
+/* What the limit of one group leaves. Pages of files can be dropped, so they do not count. */
+static uint64_t of_group(const char *base, const char *group, int v2) {
+  static const char *const cached[] = {"inactive_file ", "active_file ", NULL};
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s%s/%s", base, group, v2 ? "memory.max" : "memory.limit_in_bytes");
+  uint64_t limit = numbers(path, NULL);
+  if (limit == UINT64_MAX) return limit;
+  snprintf(path, sizeof path, "%s%s/%s", base, group,
+           v2 ? "memory.current" : "memory.usage_in_bytes");
+  uint64_t used = numbers(path, NULL);
+  snprintf(path, sizeof path, "%s%s/memory.stat", base, group);
+  uint64_t cache = numbers(path, cached);
+  if (used == UINT64_MAX) return limit;
+  if (cache != UINT64_MAX) used -= cache < used ? cache : used;
+  return limit > used ? limit - used : 0;
+}
+
+/* A limit may stand on any level above. */
+static uint64_t of_groups(const char *base, char *group, int v2) {
+  uint64_t least = of_group(base, "", v2);
+  for (char *end = group + strlen(group); end > group + 1; end = strrchr(group, '/')) {
+    *end = 0;
+    uint64_t left = of_group(base, group, v2);
+    if (left < least) least = left;
+  }
+  return least;
+}
+
+uint64_t memory_available(void) {
+  char line[PATH_MAX];
+  uint64_t least = of_system();
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  if (!file) return least;
+  while (fgets(line, sizeof line, file)) {
+    line[strcspn(line, "\n")] = 0;
+    uint64_t left = UINT64_MAX;
+    char *v1 = strstr(line, ":memory:");
+    if (strncmp(line, "0::", 3) == 0) left = of_groups("/sys/fs/cgroup", line + 3, 1);
+    if (v1) left = of_groups("/sys/fs/cgroup/memory", v1 + strlen(":memory:"), 0);
+    if (left < least) least = left;
+  }
+  fclose(file);
+  return least;
+}

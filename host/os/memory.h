@@ -1,0 +1,16 @@
+/* How much memory may still be used.
+
+   Shared memory is not refused when there is none left: the system kills processes instead, and not
+   those that asked. So whoever is about to take much asks here first. It is an estimate: others
+   take memory at the same time. */
+#ifndef OS_MEMORY_H
+#define OS_MEMORY_H
+
+#include <stdint.h>
+
+/* Bytes that can be had without anybody being killed: what the system has available, and what the
+   memory limits of this process's cgroups (v1 and v2, on every level) leave, whichever is least.
+   UINT64_MAX: nobody says. */
+uint64_t memory_available(void);
+
+#endif

@@ -1,0 +1,140 @@
+/* Memory that is left: the system's, and what limits of cgroups leave. The files that tell are the
+   spec's own: its fopen stands in front of the C library's. */
+#include "support.h"
+
+#include <fcntl.h>
+
+#include "os/map.h"
+#include "os/memory.h"
+
+struct fake {
+  const char *path, *text;
+};
+static const struct fake *fakes; /* NULL: the machine's files; ends with a NULL path */
+
+FILE *fopen(const char *path, const char *mode) {
+  if (fakes && (strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0)) {
+    for (const struct fake *f = fakes; f->path; f++)
+      if (strcmp(f->path, path) == 0)
+        return fmemopen((void *)(uintptr_t)f->text, strlen(f->text), "r");
+    errno = ENOENT;
+    return NULL;
+  }
+  int fd = open(path, mode[0] == 'r' ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  return fd < 0 ? NULL : fdopen(fd, mode[0] == 'r' ? "r" : "w");
+}
+
+static uint64_t left_with(const struct fake *files) {
+  fakes = files;
+  uint64_t left = memory_available();
+  fakes = NULL;
+  return left;
+}
+
+#define MEMINFO                                                                                    \
+  {                                                                                                \
+    "/proc/meminfo", "MemTotal: 9000000 kB\nMemFree: 10 kB\nMemAvailable:    5000 kB\n"            \
+                     "SwapTotal: 77 kB\nSwapFree:   1000 kB\n"                                     \
+  }
+
+static void this_machine(void **state) {
+  (void)state;
+  uint64_t left = memory_available();
+  assert_in_range(left, 1 << 20, (uint64_t)1 << 50);
+}
+
+static void the_system_says(void **state) {
+  (void)state;
+  assert_int_equal(left_with((struct fake[]){MEMINFO, {NULL, NULL}}), 6000 * 1024);
+  assert_int_equal(left_with((struct fake[]){{NULL, NULL}}), UINT64_MAX);
+  assert_int_equal(left_with((struct fake[]){{"/proc/meminfo", "nothing\n"}, {NULL, NULL}}),
+                   UINT64_MAX);
+}
+
+static void groups_of_v2(void **state) {
+  (void)state;
+  assert_int_equal(left_with((struct fake[]){MEMINFO,
+                                             {"/proc/self/cgroup", "0::/a/b\n"},
+                                             {"/sys/fs/cgroup/a/b"
+                                              "/memory.max",
+                                              "max\n"},
+                                             {"/sys/fs/cgroup/a/b"
+                                              "/memory.current",
+                                              "500\n"},
+                                             {"/sys/fs/cgroup/a"
+                                              "/memory.max",
+                                              "3000\n"},
+                                             {"/sys/fs/cgroup/a"
+                                              "/memory.current",
+                                              "1000\n"},
+                                             {NULL, NULL}}),
+                   2000);
+  assert_int_equal(
+      left_with((struct fake[]){
+          MEMINFO,
+          {"/proc/self/cgroup", "0::/\n"},
+          {"/sys/fs/cgroup"
+           "/memory.max",
+           "3000\n"},
+          {"/sys/fs/cgroup"
+           "/memory.current",
+           "2900\n"},
+          {"/sys/fs/cgroup/memory.stat", "anon 5\ninactive_file 400\nactive_file 30\nslab 9\n"},
+          {NULL, NULL}}),
+      530);
+  assert_int_equal(left_with((struct fake[]){MEMINFO,
+                                             {"/proc/self/cgroup", "0::/a\n"},
+                                             {"/sys/fs/cgroup/a"
+                                              "/memory.max",
+                                              "3000\n"},
+                                             {"/sys/fs/cgroup/a"
+                                              "/memory.current",
+                                              "3001\n"},
+                                             {NULL, NULL}}),
+                   0);
+}
+
+static void groups_of_v1(void **state) {
+  (void)state;
+  assert_int_equal(
+      left_with((struct fake[]){MEMINFO,
+                                {"/proc/self/cgroup", "9:cpu:/c\n4:memory:/a\n0::/\n"},
+                                {"/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "8000\n"},
+                                {"/sys/fs/cgroup/memory/a/memory.usage_in_bytes", "1000\n"},
+                                {NULL, NULL}}),
+      7000);
+  assert_int_equal(left_with((struct fake[]){
+                       MEMINFO,
+                       {"/proc/self/cgroup", "4:memory:/a\n"},
+                       {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"},
+                       {"/sys/fs/cgroup/memory/memory.usage_in_bytes", "1000\n"},
+                       {NULL, NULL}}),
+                   6000 * 1024);
+}
+
+/* What is not there is refused, not taken. */
+static void a_map_refuses(void **state) {
+  (void)state;
+  map m;
+  assert_int_equal(map_reserve(&m, (size_t)1 << 30, MAP_PAGE), 0);
+  static const struct fake little[] = {{"/proc/meminfo", "MemAvailable: 100000 kB\n"},
+                                       {NULL, NULL}};
+  fakes = little;
+  int much = map_commit(&m, 0, (size_t)200 << 20), rest = map_commit(&m, 0, (size_t)90 << 20);
+  int some = map_commit(&m, 0, (size_t)20 << 20);
+  fakes = NULL;
+  assert_int_equal(much, -ENOMEM);
+  assert_int_equal(rest, -ENOMEM);
+  assert_int_equal(some, 0);
+  map_release(&m);
+}
+
+#define a_case(name) cmocka_unit_test_setup_teardown(name, case_begin, case_end)
+
+int main(void) {
+  const struct CMUnitTest cases[] = {
+      a_case(this_machine), a_case(the_system_says), a_case(groups_of_v2),
+      a_case(groups_of_v1), a_case(a_map_refuses),
+  };
+  return cmocka_run_group_tests(cases, NULL, NULL);
+}
