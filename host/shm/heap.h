@@ -34,6 +34,9 @@ enum {
   BLOCK_QUEUE,
   BLOCK_VALUE,
   BLOCK_DICT,
+  BLOCK_ARRAY,
+  BLOCK_SLICE, /* a part of an array or file */
+  BLOCK_FILE,
   BLOCK_KINDS
 };
 
