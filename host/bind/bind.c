@@ -67,6 +67,8 @@ int luaopen_mphost_core(lua_State *L) {
   bind_queue(L);
   bind_value(L);
   bind_dict(L);
+  bind_array(L);
+  bind_file(L);
   bind_pool(L);
   bind_worker(L);
   return 1;

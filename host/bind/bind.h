@@ -27,6 +27,8 @@ void bind_pipe(lua_State *L);
 void bind_queue(lua_State *L);
 void bind_value(lua_State *L);
 void bind_dict(lua_State *L);
+void bind_array(lua_State *L);
+void bind_file(lua_State *L);
 void bind_pool(lua_State *L);
 void bind_worker(lua_State *L);
 
@@ -55,9 +57,9 @@ struct handle {
 
 /* Names of the metatables of handles. */
 extern const char bind_queue_class[], bind_value_class[], bind_dict_class[], bind_pool_class[],
-    bind_pipe_class[];
+    bind_pipe_class[], bind_array_class[];
 
-/* Pushes a new handle that is closed yet. */
+/* Pushes a new handle that is closed yet; of a class with more in it, that is zero. */
 struct handle *handle_new(lua_State *L, const char *class);
 /* Marks it open and makes it the one for its object. */
 void handle_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t hold);

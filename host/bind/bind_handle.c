@@ -1,6 +1,8 @@
 /* Handles to shared objects, and how they travel. See bind.h. */
 #include <errno.h>
+#include <string.h>
 
+#include "bind/array.h"
 #include "bind/bind.h"
 #include "bind/parcel.h"
 #include "shm/family.h"
@@ -15,19 +17,36 @@ const char bind_value_class[] = "mphost.Value";
 const char bind_dict_class[] = "mphost.Dict";
 const char bind_pool_class[] = "mphost.core.Pool";
 const char bind_pipe_class[] = "mphost.Connection";
+const char bind_array_class[] = "mphost.Array";
 
-static const struct {
+static const struct kind {
   int kind;
   const char *class;
-} classes[] = {{BLOCK_QUEUE, bind_queue_class},
-               {BLOCK_VALUE, bind_value_class},
-               {BLOCK_DICT, bind_dict_class},
-               {BLOCK_POOL, bind_pool_class},
-               {BLOCK_PIPE, bind_pipe_class}};
+  size_t size;                     /* of the userdata; 0: a plain handle */
+  void (*settle)(struct handle *); /* after it was opened; NULL: nothing to do */
+} kinds[] = {
+    {BLOCK_QUEUE, bind_queue_class, 0, NULL},
+    {BLOCK_VALUE, bind_value_class, 0, NULL},
+    {BLOCK_DICT, bind_dict_class, 0, NULL},
+    {BLOCK_POOL, bind_pool_class, 0, NULL},
+    {BLOCK_PIPE, bind_pipe_class, 0, NULL},
+    {BLOCK_ARRAY, bind_array_class, sizeof(struct array_handle), array_settle},
+    {BLOCK_SLICE, bind_array_class, sizeof(struct array_handle), array_settle},
+    {BLOCK_FILE, bind_array_class, sizeof(struct array_handle), array_settle},
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+static size_t size_of(const char *class) {
+  for (size_t i = 0; i < KINDS; i++)
+    if (kinds[i].class == class && kinds[i].size) return kinds[i].size;
+  return sizeof(struct handle);
+}
 
 struct handle *handle_new(lua_State *L, const char *class) {
-  struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
-  *handle = (struct handle){.class = class};
+  size_t size = size_of(class);
+  struct handle *handle = lua_newuserdatauv(L, size, 0);
+  memset(handle, 0, size);
+  handle->class = class;
   luaL_getmetatable(L, class);
   lua_pushboolean(L, 1);
   lua_rawsetp(L, -2, &shared);
@@ -101,27 +120,28 @@ int handle_is_open(lua_State *L, uint64_t object) {
   return 1;
 }
 
-static const char *class_of(uint64_t object) {
+static const struct kind *kind_of(uint64_t object) {
   if (object % 64 || object < REGION_HEAP || object >= region.size) return NULL;
   uint64_t kind = block_at(object)->kind;
-  for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-    if ((uint64_t)classes[i].kind == kind) return classes[i].class;
+  for (size_t i = 0; i < KINDS; i++)
+    if ((uint64_t)kinds[i].kind == kind) return &kinds[i];
   return NULL;
 }
 
 static int arrive(lua_State *L, uint64_t object, void *context) {
   (void)context;
   if (!lua_checkstack(L, 4)) return -ENOMEM;
-  const char *class = class_of(object);
-  if (!class) return -EBADMSG;
+  const struct kind *kind = kind_of(object);
+  if (!kind) return -EBADMSG;
   if (find(L, object)) return 0;
-  struct handle *handle = handle_new(L, class);
+  struct handle *handle = handle_new(L, kind->class);
   uint64_t hold = object_hold(object, family_ledger());
   if (!hold) {
     lua_pop(L, 1);
     return -ENOMEM;
   }
   handle_open(L, handle, object, hold);
+  if (kind->settle) kind->settle(handle);
   return 0;
 }
 

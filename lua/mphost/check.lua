@@ -101,4 +101,20 @@ function check.count(level, what, value, least, most)
   return n
 end
 
+local UNITS = { [""] = 0, K = 10, M = 20, G = 30, T = 40 }
+
+---A number of bytes, or an error: a whole number, or a string like "512M" (K, M, G, T are powers of 1024).
+---@param level integer
+---@param what string  for the message
+---@param value any
+---@return integer
+function check.size(level, what, value)
+  local digits, unit = tostring(value):match "^(%d+)([KMGT]?)$"
+  local bytes = math.tointeger(type(value) == "number" and value or tonumber(digits or "x"))
+  if not bytes or bytes < 0 or bytes > math.maxinteger >> UNITS[unit or ""] then
+    error(("%s: bytes expected, as a number or like \"512M\", got %s"):format(what, tostring(value)), level + 2)
+  end
+  return bytes << UNITS[unit or ""]
+end
+
 return check

@@ -24,8 +24,8 @@ local mp = {
 -- What the constructor makes; its errors are raised at the line that called mp's function of that name, which must end
 -- with `return construct(...)`.
 local function construct(name, constructor, ...)
-  local ok, first, second = pcall(constructor, ...)
-  if ok then return first, second end
+  local ok, first, second, third = pcall(constructor, ...)
+  if ok then return first, second, third end
   error((tostring(first):gsub("^[^:]*:%d+: ", "", 1):gsub("to '[^']*'", "to '" .. name .. "'", 1)), 2)
 end
 
@@ -76,6 +76,33 @@ end
 function mp.Dict(content)
   if content ~= nil then check.type(1, 1, "Dict", content, "table") end
   return construct("Dict", core.dict, content)
+end
+
+---Many typed numbers in shared memory, each read and written as one step by any process: `a[i]`, `#a`, `ipairs`, and
+---the methods of mphost.Array.
+---@param type string  a letter of string.pack's: b B h H i I l L j J T f d n, or "?" for booleans
+---@param init integer|number[]|boolean[]  how many zeros (falses), or the elements
+---@return mphost.Array
+function mp.Array(type, init)
+  if _G.type(type) ~= "string" then check.type(1, 1, "Array", type, "string") end
+  return construct("Array", core.array, type, init)
+end
+
+---A file as a shared array of bytes, mapped: nothing is read before it is looked at, nothing copied before a string is
+---asked for. `lines sub find chunks` besides an Array's methods. The whole family shares it as it shares any handle. A
+---file that somebody makes shorter meanwhile raises at the next method; an access that comes between ends the process
+---with SIGBUS, as the bytes are gone.
+---@param path string
+---@param size integer|string|nil  bytes from the beginning, or "64M"; nil: as long as it is
+---@param mode "r"|"r+"|"w+"|nil  "r" to read; "r+" to read and write; "w+" the same of a file that is made if it is not
+---there, and made `size` bytes long
+---@return mphost.Array? file
+---@return string? message
+---@return "gone"|"denied"|"full"|"invalid"|nil name  no such file, no permission, no room, no regular file or too short
+function mp.map_file(path, size, mode)
+  if type(path) ~= "string" then check.type(1, 1, "map_file", path, "string") end
+  if size ~= nil then size = check.size(1, "size of 'map_file'", size) end
+  return construct("map_file", core.map_file, path, size, mode)
 end
 
 ---The value as bytes, for files and other machines. Handles of this library do not leave the family: they raise.

@@ -10,6 +10,7 @@ function lib.typed(value) check.type(1, 2, "typed", value, "string") end
 function lib.called(value) check.callable(1, 1, "called", value) end
 function lib.options(options) check.options(1, "options", options, { chunk = "number|string",
   retries = "number", any = "any" }) end
+function lib.size(n) local value = check.size(1, "size", n) return value end
 function lib.count(n) local value = check.count(1, "option 'n'", n, 2) return value end
 
 describe("check", function()
@@ -42,6 +43,16 @@ describe("check", function()
     for _, wrong in ipairs { 1, 2.5, "3", true, 0 / 0, math.huge } do
       raises("option 'n': a whole number of at least 2 expected, got " .. tostring(wrong),
         function() lib.count(wrong) end)
+    end
+  end)
+
+  it("reads sizes", function()
+    assert.same({ 0, 7, 1000000, 5, 512 << 20, 3 << 10, 1 << 30, 2 << 40 }, { lib.size(0), lib.size(7), lib.size(1e6),
+      lib.size "5", lib.size "512M", lib.size "3K", lib.size "1G", lib.size "2T" })
+    assert.equal("integer", math.type(lib.size(3.0)))
+    for _, wrong in ipairs { -1, 2.5, "x", "-3", "12Q", "M", "1.5G", "9999999T", "99999999999999999999", true, 0 / 0 } do
+      raises("size: bytes expected, as a number or like \"512M\", got " .. tostring(wrong),
+        function() lib.size(wrong) end)
     end
   end)
 end)

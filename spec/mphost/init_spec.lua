@@ -7,7 +7,8 @@ describe("mphost", function()
     local names = {}
     for name in pairs(mp) do names[#names + 1] = name end
     for _, name in ipairs { "Process", "spawn", "current_process", "parent_process", "active_children", "wait", "Pool",
-                            "Queue", "Value", "TaskError", "log", "clock", "sleep", "null", "range", "cpu_count" } do
+                            "Queue", "Value", "Array", "map_file", "TaskError", "log", "clock", "sleep", "null",
+                            "range", "cpu_count" } do
       assert.is_truthy(mp[name] ~= nil, name)
     end
     for _, name in ipairs(names) do assert.falsy(name:find "^_", name) end
