@@ -29,6 +29,9 @@ struct array_handle *array_check_writable(lua_State *L, int arg);
 /* The same of one whose elements are bytes. */
 struct array_handle *array_check_bytes(lua_State *L, int arg);
 
+/* Raises when the array's file ends before the array's end; looked at once a tick of the clock. */
+void array_check_length(lua_State *L, const struct array_handle *array);
+
 /* The optional arguments arg and arg + 1: first and last element, the whole by default, checked.
    Returns that part; *first from 0. */
 struct span array_range(lua_State *L, int arg, const struct array_handle *array, uint64_t *first);

@@ -75,12 +75,11 @@ static void make_ready(lua_State *L, struct array_handle *array) {
                                : strerror(-rc));
 }
 
-/* Behind the end of a file there is no memory: better an error than a SIGBUS. Costs a system call.
- */
-static void check_length(lua_State *L, const struct array_handle *array) {
+/* Behind the end of a file there is no memory: better an error than a SIGBUS. */
+void array_check_length(lua_State *L, const struct array_handle *array) {
   const filemap *map = &array->file->map;
   uint64_t end = (uint64_t)(array->span.base - map->base) + array->span.count;
-  uint64_t length = array->span.count ? filemap_length(map) : UINT64_MAX;
+  uint64_t length = array->span.count ? file_length(array->file) : UINT64_MAX;
   if (length < end)
     luaL_error(L, "'%s' has become shorter: %I bytes, of %I that were mapped",
                path_of(array->handle.object), (lua_Integer)length, (lua_Integer)map->size);
@@ -91,7 +90,7 @@ struct array_handle *array_check(lua_State *L, int arg) {
   if (!array) array = luaL_checkudata(L, arg, bind_array_class);
   if (array->handle.object == 0) luaL_argerror(L, arg, "it is closed");
   if (!array->ready) make_ready(L, array);
-  if (array->file) check_length(L, array);
+  if (array->file) array_check_length(L, array);
   return array;
 }
 

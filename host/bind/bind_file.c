@@ -95,11 +95,8 @@ static uint64_t line_begin(const struct span *span, uint64_t at) {
 
 /* ---- lines ---- */
 
-#define CHECK_EVERY ((uint64_t)64 << 10)
-
 struct lines {
   uint64_t at, end; /* the next line begins here; none begins from there on */
-  uint64_t checked; /* up to here the file was long enough when we looked */
 };
 
 /* Upvalues: the array, struct lines. Returns the line without its newline, and where it begins. */
@@ -108,11 +105,7 @@ static int next_line(lua_State *L) {
   struct array_handle *array = lua_touserdata(L, lua_upvalueindex(1));
   array_stay(L, array);
   if (lines->at >= lines->end) return 0;
-  if (lines->at >= lines->checked) {
-    lua_pushvalue(L, lua_upvalueindex(1));
-    array_check(L, lua_gettop(L));
-    lines->checked = lines->at + CHECK_EVERY;
-  }
+  if (array->file) array_check_length(L, array);
   uint64_t at = lines->at, end = line_end(&array->span, at);
   lines->at = end + 1;
   lua_pushlstring(L, array->span.base + at, end - at);
@@ -132,7 +125,7 @@ static int file_m_lines(lua_State *L) {
   }
   lua_pushvalue(L, 1);
   struct lines *lines = lua_newuserdatauv(L, sizeof *lines, 0);
-  *lines = (struct lines){.at = first, .end = first + part.count, .checked = first};
+  *lines = (struct lines){.at = first, .end = first + part.count};
   lua_pushcclosure(L, next_line, 2);
   return 1;
 }

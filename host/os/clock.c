@@ -10,6 +10,12 @@ int64_t clock_now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+int64_t clock_tick(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 int64_t clock_deadline(double seconds) {
   if (!(seconds < 9e9)) return CLOCK_NEVER;
   int64_t now = clock_now();

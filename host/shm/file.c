@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "shm/object.h"
 
 static struct attachment *attachments;
@@ -41,12 +42,20 @@ static void forget_holder(struct attachment *a) {
 static struct attachment *attach(struct attachment *a, uint64_t object) {
   a->object = object;
   a->uses = 1;
+  a->looked = 0;
   a->next = attachments;
   a->link = &attachments;
   if (a->next) a->next->link = &a->next;
   attachments = a;
   note_holder(a);
   return a;
+}
+
+uint64_t file_length(struct attachment *a) {
+  int64_t now = clock_tick();
+  if (now == a->looked) return a->length;
+  a->looked = now;
+  return a->length = filemap_length(&a->map);
 }
 
 void file_detach(struct attachment *a) {

@@ -37,6 +37,8 @@ struct file {
 
 struct attachment {
   filemap map;
+  int64_t looked;  /* in this tick of the clock its length was asked for ... */
+  uint64_t length; /* ... and was this */
   uint64_t object;
   int uses;
   struct attachment *next, **link;
@@ -49,6 +51,10 @@ int file_new(const char *path, int access, uint64_t size, struct link *list, uin
 /* This process's mapping of a file object that it holds; one more use of it: 0 or -errno.
    -ESTALE: the file of that name is another one, and nobody who has it was found. */
 int file_attach(uint64_t object, struct attachment **attachment);
+
+/* How long the file is now; asked once a tick of the clock (os/clock.h), for it is a system call.
+ */
+uint64_t file_length(struct attachment *attachment);
 
 /* One more use. */
 static inline struct attachment *file_share(struct attachment *attachment) {

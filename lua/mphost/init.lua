@@ -89,9 +89,9 @@ function mp.Array(type, init)
 end
 
 ---A file as a shared array of bytes, mapped: nothing is read before it is looked at, nothing copied before a string is
----asked for. `lines sub find chunks` besides an Array's methods. The whole family shares it as it shares any handle. A
----file that somebody makes shorter meanwhile raises at the next method; an access that comes between ends the process
----with SIGBUS, as the bytes are gone.
+---asked for. `lines sub find chunks` besides an Array's other methods. The whole family shares it as it shares any
+---handle. Somebody who makes the file shorter takes the bytes away: methods raise as soon as they notice (10 ms), an
+---access to what is gone that comes before, or by index, ends the process with SIGBUS.
 ---@param path string
 ---@param size integer|string|nil  bytes from the beginning, or "64M"; nil: as long as it is
 ---@param mode "r"|"r+"|"w+"|nil  "r" to read; "r+" to read and write; "w+" the same of a file that is made if it is not

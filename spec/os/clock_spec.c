@@ -14,6 +14,16 @@ static void never_goes_back(void **state) {
   }
 }
 
+static void ticks_follow(void **state) {
+  (void)state;
+  int64_t first = clock_tick(), until = clock_now() + 50 * MS;
+  while (clock_now() < until) {
+    int64_t before = clock_now(), tick = clock_tick();
+    assert_in_range(tick, before - 20 * MS, clock_now());
+  }
+  assert_true(clock_tick() - first > 20 * MS);
+}
+
 /* The deadline of a timeout lies so far from the moment of the call. */
 static void check_deadline(double seconds, int64_t ns) {
   int64_t before = clock_now(), deadline = clock_deadline(seconds), after = clock_now();
@@ -83,7 +93,7 @@ int main(void) {
       os_case(never_goes_back), os_case(deadlines_of_timeouts),
       os_case(past_at_once),    os_case(never),
       os_case(slices),          os_case(sleeps_until),
-      os_case(signals_wake),
+      os_case(signals_wake),    os_case(ticks_follow),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
