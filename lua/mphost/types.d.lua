@@ -232,3 +232,98 @@ function Dict:keys() end
 
 ---Deletes all keys in one step.
 function Dict:clear() end
+
+---Its elements are a[1] to a[#a], each read and written in one atomic step; #a, ipairs and pairs work. Where a range of
+---elements may be given it is the whole by default. What lies outside raises, but a[#a + 1] reads as nil: there ipairs
+---ends. The last five methods are of arrays of bytes: types "B" and "b", and mapped files.
+---@class mphost.Array
+---@field [integer] number|boolean
+local Array = {}
+
+---A list of the elements i to j.
+---@param i integer?
+---@param j integer?
+---@return (number|boolean)[]
+function Array:get(i, j) end
+
+---Writes from element i on: what a list holds, an Array of the same type, or the bytes of a string. When something in
+---the list is wrong nothing is written.
+---@param i integer
+---@param list (number|boolean)[]|string|mphost.Array
+function Array:set(i, list) end
+
+---@param x number|boolean
+---@param i integer?
+---@param j integer?
+function Array:fill(x, i, j) end
+
+---Adds in one atomic step. Integers of less than 64 bits raise when the result is out of range, 64-bit ones wrap.
+---@param i integer
+---@param n number
+---@return number before
+function Array:add(i, n) end
+
+---Makes element i `new` if it is `old`.
+---@param i integer
+---@param old number|boolean
+---@param new number|boolean
+---@return boolean done
+function Array:cas(i, old, new) end
+
+---An integer, that wraps at 64 bits, or a float; of booleans how many are true.
+---@param i integer?
+---@param j integer?
+---@return number
+function Array:sum(i, j) end
+
+---@param i integer?
+---@param j integer?
+---@return number?  not NaN if there is another; none of no elements
+function Array:min(i, j) end
+
+---@param i integer?
+---@param j integer?
+---@return number?
+function Array:max(i, j) end
+
+---The same elements again, without a copy: what is written to one is in the other. It can be sent like any handle.
+---@param i integer?
+---@param j integer?
+---@return mphost.Array
+function Array:slice(i, j) end
+
+---Gives this process's hold up. Elements live as long as any process or message holds the array or a slice of it.
+function Array:close() end
+
+---The bytes i to j, by string.sub's rules.
+---@param i integer?
+---@param j integer?
+---@return string
+function Array:sub(i, j) end
+
+---Iterates over the lines that begin in a range: the line without its newline, and where it begins.
+---@param i integer?
+---@param j integer?
+---@return fun(): string?, integer?
+function Array:lines(i, j) end
+
+---As string.find: a plain text is found anywhere; a pattern is matched within each line, ^ and $ are its ends.
+---@param what string
+---@param init integer?
+---@param plain boolean?
+---@return integer? first
+---@return integer? last
+---@return string|integer ...  captures
+function Array:find(what, init, plain) end
+
+---Cuts all into pieces {from, to} of about one size, each ending on a separator or at the end: at most n, none empty.
+---@param n integer
+---@param sep string?  "\n"
+---@return integer[][]
+function Array:chunks(n, sep) end
+
+---Of a mapped file: waits until all that was written is on the disk.
+---@return true?
+---@return string? message
+---@return string? name
+function Array:flush() end

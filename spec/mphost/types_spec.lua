@@ -3,6 +3,7 @@ local mp = require "mphost"
 
 local made = {
   Queue = mp.Queue, Connection = mp.Pipe, Dict = mp.Dict, Value = function() return mp.Value("i") end,
+  Array = function() return mp.Array("i", 1) end,
 }
 
 local function documented()
