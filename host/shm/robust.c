@@ -27,6 +27,7 @@ struct head {
 /* This thread's list, and its id; forgotten in a forked child, where the id is another one. */
 static _Thread_local struct head *my_head;
 static _Thread_local uint32_t my_tid;
+static _Thread_local int my_count;
 static int foreign_layout;
 
 #define ORDER()                                                                                    \
@@ -40,6 +41,7 @@ static void learn_thread(void) {
   size_t size;
   syscall(SYS_get_robust_list, 0, &my_head, &size);
   my_tid = (uint32_t)syscall(SYS_gettid);
+  my_count = 0;
   long offset = (long)offsetof(robust, word) - (long)offsetof(robust, node);
   foreign_layout = my_head == NULL || my_head->futex_offset != offset;
   static int registered;
@@ -89,6 +91,7 @@ static int owned(robust *lock, uint32_t old) {
   link_lock(lock);
   ORDER();
   set_pending(NULL);
+  my_count++;
   return old & FUTEX_OWNER_DIED ? ROBUST_DIED : ROBUST_OK;
 }
 
@@ -131,6 +134,7 @@ static pthread_mutex_t *as_mutex(robust *lock) {
 }
 
 static int from_pthread(robust *lock, int rc) {
+  if (rc == 0 || rc == EOWNERDEAD) my_count++;
   if (rc != EOWNERDEAD) return -rc;
   pthread_mutex_consistent(as_mutex(lock));
   return ROBUST_DIED;
@@ -184,6 +188,7 @@ int robust_trylock(robust *lock) {
 }
 
 void robust_unlock(robust *lock) {
+  my_count--;
   if (foreign_layout) {
     pthread_mutex_unlock(as_mutex(lock));
     return;
@@ -199,6 +204,21 @@ void robust_unlock(robust *lock) {
 
 void robust_expect_waiters(robust *lock) {
   if (!foreign_layout) atomic_fetch_or(&lock->word, FUTEX_WAITERS);
+}
+
+int robust_is_mine(const robust *lock) {
+  know_thread();
+  return (atomic_load_explicit(&lock->word, memory_order_relaxed) & FUTEX_TID_MASK) == my_tid;
+}
+
+int robust_is_ours(const robust *lock) {
+  uint32_t tid = atomic_load(&lock->word) & FUTEX_TID_MASK;
+  return tid && !robust_is_mine(lock) && syscall(SYS_tgkill, getpid(), (pid_t)tid, 0) == 0;
+}
+
+int robust_held(void) {
+  know_thread();
+  return my_count;
 }
 
 int robust_is_free(const robust *lock) {

@@ -18,8 +18,11 @@
    slices.
 
    A lock's memory must not be used for anything else while any process may still be inside unlock:
-   locks live in objects, and who locks holds a reference to the object (object.h). At most 2048
-   locks may be held by one thread. Never hold one across fork or across a call into Lua. */
+   locks live in objects, and who locks holds a reference to the object (object.h). The kernel gives
+   back ROBUST_MOST locks of a thread and forgets the others: robust_held counts. Never hold one
+   across fork or across a call into Lua, but for those that are made to be held so (lock.h). A
+   forked child holds none of its parent's: it has another thread id, and the C library gives it an
+   empty list. */
 #ifndef SHM_ROBUST_H
 #define SHM_ROBUST_H
 
@@ -27,6 +30,8 @@
 #include <stdint.h>
 
 enum { ROBUST_OK = 0, ROBUST_DIED = 1 };
+
+#define ROBUST_MOST 2048 /* the kernel's ROBUST_LIST_LIMIT */
 
 typedef struct robust {
   _Atomic uint32_t word;
@@ -56,6 +61,15 @@ void robust_unlock(robust *lock);
 /* Marks a lock that this thread holds as waited for, so that the kernel wakes somebody when it
  * dies. */
 void robust_expect_waiters(robust *lock);
+
+/* Whether this thread holds it. */
+int robust_is_mine(const robust *lock);
+
+/* How many this thread holds. */
+int robust_held(void);
+
+/* Whether another thread of this process holds it. */
+int robust_is_ours(const robust *lock);
 
 /* Whether nobody alive holds it: never taken, given back, or its owner died. */
 int robust_is_free(const robust *lock);

@@ -192,6 +192,37 @@ static void strangers_stay_out(void **state) {
   object_drop(hold[0]);
 }
 
+static void name_run(void *arg) {
+  *(uint64_t *)arg = family_id();
+  must(family_lives(family_id()));
+}
+
+static void pause_run(void *arg) {
+  name_run(arg);
+  for (;;) pause();
+}
+
+/* A name is of one process only, also when its slot comes again, and lives as long as that. */
+static void names_live_and_die(void **state) {
+  (void)state;
+  uint64_t *name = spec_page(4096), first;
+  assert_int_equal(family_lives(family_id()), 1);
+  struct member m = member_start(pause_run, name);
+  while (!*(volatile uint64_t *)name) sched_yield();
+  first = *name;
+  assert_int_equal(family_lives(first), 1);
+  assert_int_equal(proc_signal(&m.proc, SIGKILL), 0);
+  assert_int_equal(proc_wait(&m.proc, CLOCK_NEVER), 1);
+  assert_int_equal(family_lives(first), 0); /* dead, and not reaped yet */
+  member_end(&m);
+  in_member(name_run, name);
+  assert_int_not_equal(*name, first);
+  assert_int_equal(*name & UINT16_MAX, first & UINT16_MAX);
+  assert_int_equal(family_lives(first), 0);
+  assert_int_not_equal(family_id(), first);
+  munmap(name, 4096);
+}
+
 /* ---- load ---- */
 
 static void brood_run(void *arg) {
@@ -243,6 +274,7 @@ int main(void) {
       spec_case(a_tree_of_processes),
       spec_case(parents_are_killed),
       spec_case(strangers_stay_out),
+      spec_case(names_live_and_die),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
