@@ -6,10 +6,10 @@
    instruction leaks nothing: its ledger says what was its own.
 
    Sizes are rounded up to classes, four to a doubling, multiples of 64; a block keeps its class for
-   ever, there is no coalescing. The price is address space, of which there is plenty: free blocks of
-   16 KB and more give their pages back when HEAP_WARM bytes are free. Such blocks serve requests of
-   up to half their size, too, and when memory ends any that is large enough does. Fresh memory is committed before it is handed out:
-   no memory is -ENOMEM here, not a SIGBUS later.
+   ever, there is no coalescing. The price is address space, of which there is plenty: free blocks
+   of 16 KB and more give their pages back when HEAP_WARM bytes are free. Such blocks serve requests
+   of up to half their size, too, and when memory ends any that is large enough does. Fresh memory
+   is committed before it is handed out: no memory is -ENOMEM here, not a SIGBUS later.
 
    Words: all of struct block and of the books change only in transactions, but for `kind` of a
    block its creator still keeps to itself. Who dies when: see journal.h. */
@@ -37,6 +37,12 @@ enum {
   BLOCK_ARRAY,
   BLOCK_SLICE, /* a part of an array or file */
   BLOCK_FILE,
+  BLOCK_LOCK,
+  BLOCK_SEMAPHORE,
+  BLOCK_PERMITS,
+  BLOCK_EVENT,
+  BLOCK_CONDITION,
+  BLOCK_BARRIER,
   BLOCK_KINDS
 };
 
