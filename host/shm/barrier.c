@@ -1,0 +1,214 @@
+/* Barriers: see barrier.h. */
+#include "shm/barrier.h"
+
+#include "shm/family.h"
+#include "shm/object.h"
+
+uint64_t barrier_new(uint32_t parties, struct link *list, uint64_t *hold) {
+  /* Room for one whole round to come while another one goes, and for stragglers. */
+  uint32_t entries = 2 * parties + 8;
+  size_t size = sizeof(struct barrier) + entries * sizeof(struct party);
+  uint64_t offset = object_new(size, BLOCK_BARRIER, list, hold);
+  if (!offset) return 0;
+  struct barrier *b = heap_payload(offset);
+  robust_init(&b->guard);
+  b->parties = parties;
+  b->entries = entries;
+  atomic_store(&b->last, BARRIER_RESET);
+  return offset;
+}
+
+/* ---- words of a round and its ending ---- */
+
+static uint64_t word_of(uint64_t round, enum ending ending) {
+  return round << 8 | (uint64_t)ending;
+}
+
+static uint64_t round_of(uint64_t word) {
+  return word >> 8;
+}
+
+static enum ending ending_of(uint64_t word) {
+  return (enum ending)(word & 255);
+}
+
+static uint64_t current(const struct barrier *b) {
+  return round_of(atomic_load(&b->last)) + 1;
+}
+
+static int is_broken(const struct barrier *b) {
+  return ending_of(atomic_load(&b->last)) >= BARRIER_TIMED_OUT;
+}
+
+static int is_of(const struct party *party, uint64_t round) {
+  return atomic_load(&party->owner) && round_of(atomic_load(&party->ticket)) == round;
+}
+
+static uint32_t count(struct barrier *b, uint64_t round) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < b->entries; i++) n += (uint32_t)is_of(&b->party[i], round);
+  return n;
+}
+
+/* Whether a party of the current round is dead. */
+static int has_dead(struct barrier *b) {
+  uint64_t round = current(b);
+  for (uint32_t i = 0; i < b->entries; i++) {
+    uint64_t owner = atomic_load(&b->party[i].owner);
+    if (owner && is_of(&b->party[i], round) && !family_lives(owner)) return 1;
+  }
+  return 0;
+}
+
+/* ---- under the guard ---- */
+
+static void lock_guard(struct barrier *b) {
+  robust_lock(&b->guard); /* ROBUST_DIED: there is nothing to repair */
+}
+
+static void unlock_guard(struct barrier *b) {
+  robust_unlock(&b->guard);
+}
+
+/* Parties of the round before that have not looked yet will find its ending in their tickets. */
+static void settle(struct barrier *b) {
+  uint64_t last = atomic_load(&b->last), pending = word_of(round_of(last), BARRIER_PENDING);
+  for (uint32_t i = 0; i < b->entries; i++)
+    if (atomic_load(&b->party[i].ticket) == pending) atomic_store(&b->party[i].ticket, last);
+}
+
+static void decide(struct barrier *b, enum ending ending) {
+  uint64_t round = current(b);
+  settle(b);
+  atomic_store(&b->last, word_of(round, ending));
+  gate_wake(&b->gate, INT32_MAX);
+}
+
+static void break_if_dead(struct barrier *b) {
+  if (!is_broken(b) && has_dead(b)) decide(b, BARRIER_GONE);
+}
+
+/* A place for a party of the current round: its number, or -1. */
+static int free_entry(struct barrier *b) {
+  for (uint32_t i = 0; i < b->entries; i++) {
+    uint64_t owner = atomic_load(&b->party[i].owner);
+    if (!owner || (!is_of(&b->party[i], current(b)) && !family_lives(owner))) return (int)i;
+  }
+  return -1;
+}
+
+/* 0, -ECANCELED, or -EAGAIN: the round is full and not decided yet, or there is no place. */
+static int try_arrive(struct barrier *b, struct arrival *a) {
+  break_if_dead(b);
+  if (is_broken(b)) return -ECANCELED;
+  uint64_t round = current(b);
+  uint32_t there = count(b, round);
+  int entry = free_entry(b);
+  if (there == b->parties || entry < 0) return -EAGAIN;
+  struct party *party = &b->party[entry];
+  *a = (struct arrival){.round = round, .entry = (uint32_t)entry, .index = there + 1};
+  atomic_store(&party->owner, 0); /* a dead one's, perhaps: it must not seem to come again */
+  atomic_store(&party->ticket, word_of(round, BARRIER_PENDING));
+  atomic_store(&party->owner, family_id());
+  return 0;
+}
+
+/* ---- parties ---- */
+
+/* How the round ended; BARRIER_PENDING: not yet. */
+static enum ending ending_for(struct barrier *b, const struct arrival *a) {
+  uint64_t last = atomic_load(&b->last);
+  if (round_of(last) == a->round) return ending_of(last);
+  if (round_of(last) < a->round) return BARRIER_PENDING;
+  return ending_of(atomic_load(&b->party[a->entry].ticket));
+}
+
+static void leave(struct barrier *b, const struct arrival *a) {
+  atomic_store(&b->party[a->entry].owner, 0);
+}
+
+static int arrive(struct barrier *b, struct arrival *a) {
+  lock_guard(b);
+  int rc = try_arrive(b, a);
+  unlock_guard(b);
+  return rc;
+}
+
+int barrier_arrive(struct barrier *b, struct arrival *a, int64_t deadline) {
+  int rc = arrive(b, a);
+  while (rc == -EAGAIN) {
+    uint32_t turn = gate_enter(&b->gate);
+    rc = arrive(b, a);
+    if (rc != -EAGAIN) return rc;
+    int slept = gate_sleep(&b->gate, turn, deadline);
+    if (slept < 0) return slept;
+  }
+  return rc;
+}
+
+/* Breaks the party's round if it is not decided, and says how it ended. */
+static enum ending force(struct barrier *b, const struct arrival *a, enum ending ending) {
+  lock_guard(b);
+  break_if_dead(b);
+  if (ending_for(b, a) == BARRIER_PENDING) decide(b, ending);
+  ending = ending_for(b, a);
+  unlock_guard(b);
+  return ending;
+}
+
+static int await_asleep(struct barrier *b, const struct arrival *a, int64_t deadline) {
+  for (;;) {
+    uint32_t turn = gate_enter(&b->gate);
+    enum ending ending = ending_for(b, a);
+    if (ending != BARRIER_PENDING) return (int)ending;
+    if (has_dead(b)) return (int)force(b, a, BARRIER_GONE);
+    int rc = gate_sleep(&b->gate, turn, deadline);
+    if (rc == -EINTR) return rc;
+    if (rc == -ETIMEDOUT) {
+      ending = force(b, a, BARRIER_TIMED_OUT);
+      return ending == BARRIER_TIMED_OUT ? -ETIMEDOUT : (int)ending;
+    }
+  }
+}
+
+int barrier_await(struct barrier *b, const struct arrival *a, int64_t deadline) {
+  int spins = deadline != CLOCK_NEVER && clock_now() >= deadline ? 0 : futex_spins();
+  while (spins-- > 0 && ending_for(b, a) == BARRIER_PENDING) futex_pause();
+  int rc = await_asleep(b, a, deadline);
+  if (rc != -EINTR) leave(b, a);
+  return rc;
+}
+
+enum ending barrier_end(struct barrier *b, const struct arrival *a, enum ending ending) {
+  ending = force(b, a, ending);
+  leave(b, a);
+  return ending;
+}
+
+/* ---- everybody ---- */
+
+void barrier_abort(struct barrier *b) {
+  lock_guard(b);
+  if (!is_broken(b)) decide(b, BARRIER_ABORTED);
+  unlock_guard(b);
+}
+
+void barrier_reset(struct barrier *b) {
+  lock_guard(b);
+  break_if_dead(b);
+  decide(b, BARRIER_RESET);
+  unlock_guard(b);
+}
+
+enum ending barrier_state(struct barrier *b) {
+  if (!is_broken(b) && has_dead(b)) {
+    lock_guard(b);
+    break_if_dead(b);
+    unlock_guard(b);
+  }
+  return ending_of(atomic_load(&b->last));
+}
+
+uint32_t barrier_waiting(struct barrier *b) {
+  return is_broken(b) ? 0 : count(b, current(b));
+}
