@@ -1,6 +1,8 @@
 /* All scenes of stepkill_spec.c, each killed at every instruction; some minutes. */
 #include "scenes_hand.h"
 #include "scenes_heap.h"
+#include "scenes_line.h"
+#include "scenes_sync.h"
 #include "scenes_wait.h"
 
 int main(int argc, char **argv) {
@@ -10,5 +12,7 @@ int main(int argc, char **argv) {
   add_scenes(hand_scenes, run_scene_wholly);
   add_scenes(heap_scenes, run_scene_wholly);
   add_scenes(large_scenes, run_scene_wholly);
+  add_scenes(sync_scenes, run_scene_wholly);
+  add_scenes(line_scenes, run_scene_wholly);
   return run_scenes();
 }
