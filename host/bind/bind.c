@@ -71,5 +71,10 @@ int luaopen_mphost_core(lua_State *L) {
   bind_file(L);
   bind_pool(L);
   bind_worker(L);
+  bind_lock(L);
+  bind_semaphore(L);
+  bind_event(L);
+  bind_condition(L);
+  bind_barrier(L);
   return 1;
 }

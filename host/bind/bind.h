@@ -31,6 +31,11 @@ void bind_array(lua_State *L);
 void bind_file(lua_State *L);
 void bind_pool(lua_State *L);
 void bind_worker(lua_State *L);
+void bind_lock(lua_State *L);
+void bind_semaphore(lua_State *L);
+void bind_event(lua_State *L);
+void bind_condition(lua_State *L);
+void bind_barrier(lua_State *L);
 
 #define BIND_FOREIGN                                                                               \
   "this process was forked by another means than mphost; its parent's shared memory is not for it"
@@ -53,11 +58,13 @@ struct handle {
   uint64_t object;   /* 0: closed */
   uint64_t hold;
   int slot;
+  uint32_t taken; /* permits taken through it and not given back; in the process of `slot` */
 };
 
 /* Names of the metatables of handles. */
 extern const char bind_queue_class[], bind_value_class[], bind_dict_class[], bind_pool_class[],
-    bind_pipe_class[], bind_array_class[];
+    bind_pipe_class[], bind_array_class[], bind_lock_class[], bind_semaphore_class[],
+    bind_permits_class[], bind_event_class[], bind_condition_class[], bind_barrier_class[];
 
 /* Pushes a new handle that is closed yet; of a class with more in it, that is zero. */
 struct handle *handle_new(lua_State *L, const char *class);
@@ -69,6 +76,8 @@ struct handle *handle_check(lua_State *L, int arg, const char *class);
 int handle_is_open(lua_State *L, uint64_t object);
 /* Gives up a hold that the process of the slot took: this one, or the one it was forked from. */
 void handle_drop(uint64_t hold, int slot);
+/* In a forked child: makes an inherited handle this process's own. */
+void handle_adopt(struct handle *handle);
 /* The __gc, __close and `close` of handles without more to do. */
 int handle_close(lua_State *L);
 

@@ -18,6 +18,12 @@ const char bind_dict_class[] = "mphost.Dict";
 const char bind_pool_class[] = "mphost.core.Pool";
 const char bind_pipe_class[] = "mphost.Connection";
 const char bind_array_class[] = "mphost.Array";
+const char bind_lock_class[] = "mphost.Lock";
+const char bind_semaphore_class[] = "mphost.Semaphore";
+const char bind_permits_class[] = "mphost.BoundedSemaphore";
+const char bind_event_class[] = "mphost.Event";
+const char bind_condition_class[] = "mphost.Condition";
+const char bind_barrier_class[] = "mphost.Barrier";
 
 static const struct kind {
   int kind;
@@ -33,6 +39,12 @@ static const struct kind {
     {BLOCK_ARRAY, bind_array_class, sizeof(struct array_handle), array_settle},
     {BLOCK_SLICE, bind_array_class, sizeof(struct array_handle), array_settle},
     {BLOCK_FILE, bind_array_class, sizeof(struct array_handle), array_settle},
+    {BLOCK_LOCK, bind_lock_class, 0, NULL},
+    {BLOCK_SEMAPHORE, bind_semaphore_class, 0, NULL},
+    {BLOCK_PERMITS, bind_permits_class, 0, NULL},
+    {BLOCK_EVENT, bind_event_class, 0, NULL},
+    {BLOCK_CONDITION, bind_condition_class, 0, NULL},
+    {BLOCK_BARRIER, bind_barrier_class, 0, NULL},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
@@ -44,7 +56,8 @@ static size_t size_of(const char *class) {
 
 struct handle *handle_new(lua_State *L, const char *class) {
   size_t size = size_of(class);
-  struct handle *handle = lua_newuserdatauv(L, size, 0);
+  int values = class == bind_barrier_class; /* its action */
+  struct handle *handle = lua_newuserdatauv(L, size, values);
   memset(handle, 0, size);
   handle->class = class;
   luaL_getmetatable(L, class);
@@ -93,6 +106,14 @@ void handle_drop(uint64_t hold, int slot) {
   if (family_index() < 0) return; /* forked by somebody else: the holds are the parent's */
   if (slot != family_index()) hold = family_inherited(hold);
   if (hold) object_drop(hold);
+}
+
+void handle_adopt(struct handle *handle) {
+  if (handle->slot == family_index()) return;
+  handle->taken = 0;
+  if (family_index() < 0) return; /* forked by somebody else */
+  handle->hold = family_inherited(handle->hold);
+  handle->slot = family_index();
 }
 
 int handle_close(lua_State *L) {

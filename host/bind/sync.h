@@ -1,0 +1,40 @@
+/* What the bindings of locks, semaphores, events, conditions and barriers share.
+
+   Methods that take something return the handle itself, whose __close gives it back: so
+   `local _ <close> = lock:acquire()` does. The handle is dropped by `close` and when it is
+   collected. */
+#ifndef BIND_SYNC_H
+#define BIND_SYNC_H
+
+#include "bind/bind.h"
+#include "shm/lock.h"
+
+/* Calls the shared memory's function again as long as signal handlers end its sleep. */
+#define sync_retry(rc, call)                                                                       \
+  do (rc) = (call);                                                                                \
+  while ((rc) == -EINTR)
+
+/* Registers the class: methods; `close` by hand and by the collector, `leave` at a scope's end. */
+void sync_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close,
+                lua_CFunction leave);
+
+/* The answer of a method that took what the handle at 1 stands for: the handle, and "owner died" if
+ * rc is 1; what else went wrong if it is negative. */
+int sync_taken(lua_State *L, int rc);
+
+/* with(f, ...) after the taking: calls f, gives back at its end by the handle's __close, also when
+ * f raises, and returns what f does. */
+int sync_with(lua_State *L);
+
+/* true, or the world's answer. */
+int sync_true(lua_State *L, int rc);
+
+/* Pushes a new handle for an object that was made with `hold`; raises when it is 0. */
+void sync_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t hold);
+
+/* Takes and gives back a lock for a handle (its own, or a condition's): lock_acquire's answer, 0.
+ * Misuse raises. */
+int sync_lock(lua_State *L, struct lock *lock, const struct handle *handle, int64_t deadline);
+int sync_unlock(lua_State *L, struct lock *lock);
+
+#endif
