@@ -16,6 +16,8 @@ local MAY_INCLUDE = {
 -- The codec has one door, codec.h; what is behind it is tried through it.
 local CODEC = "spec/codec/codec_spec.c goes through all of it by codec_encode and codec_decode"
 
+local SYNC = "spec/mphost/sync_spec.lua, sync_line_spec.lua and sync_kill_spec.lua call all of it"
+
 local NO_SPEC = {
   ["host/codec/bytecode.c"] = CODEC,
   ["host/codec/decode.c"] = CODEC,
@@ -35,12 +37,17 @@ local NO_SPEC = {
   ["host/bind/bind_dict.c"] = "spec/mphost/dict_spec.lua calls it and nothing else",
   ["host/bind/bind_array.c"] = "spec/mphost/array_spec.lua calls it and nothing else",
   ["host/bind/bind_file.c"] = "spec/mphost/map_file_spec.lua calls it and nothing else",
+  ["host/bind/bind_barrier.c"] = SYNC,
+  ["host/bind/bind_condition.c"] = SYNC,
+  ["host/bind/bind_event.c"] = SYNC,
   ["host/bind/bind_handle.c"] = "spec/mphost/queue_spec.lua and value_spec.lua: handles are queues' and values'",
   ["host/bind/bind_pack.c"] = "spec/mphost/pack_spec.lua calls it and nothing else",
+  ["host/bind/bind_lock.c"] = SYNC,
   ["host/bind/bind_pipe.c"] = "spec/mphost/pipe_spec.lua calls it and nothing else",
   ["host/bind/bind_pool.c"] = "spec/mphost/pool_spec.lua and pool_kill_spec.lua call all of it",
   ["host/bind/bind_process.c"] = "spec/mphost/process_spec.lua and family_spec.lua call all of it",
   ["host/bind/bind_queue.c"] = "spec/mphost/queue_spec.lua calls it and nothing else",
+  ["host/bind/bind_semaphore.c"] = SYNC,
   ["host/bind/bind_system.c"] = "spec/mphost/init_spec.lua, log_spec.lua and spec/bind/bind_spec.lua call all of it",
   ["host/bind/bind_value.c"] = "spec/mphost/value_spec.lua calls it and nothing else",
   ["host/bind/number.c"] = "spec/mphost/value_spec.lua and array_spec.lua: each number goes through it",
@@ -49,6 +56,7 @@ local NO_SPEC = {
   ["host/bind/message.c"] = "spec/mphost/queue_spec.lua: each message goes through it",
   ["host/bind/parcel.c"] = "spec/mphost/queue_spec.lua: each message goes through it",
   ["host/shm/ring.c"] = "spec/shm/queue_spec.c, queue_load_spec.c: rings that grow and go round",
+  ["host/bind/sync.c"] = SYNC,
   ["host/bind/outcome.c"] = "spec/mphost/pool_spec.lua: each result and error of a task goes through it",
   ["host/shm/dict_table.c"] = "spec/shm/dict_spec.c: the dict's tables are reached through it",
   ["host/app/state.c"] = "spec/app/mphost_spec.c and cli_spec.lua see all it does",

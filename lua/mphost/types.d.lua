@@ -327,3 +327,179 @@ function Array:chunks(n, sep) end
 ---@return string? message
 ---@return string? name
 function Array:flush() end
+
+---A Lock or an RLock: held by one thread of one process at a time. What was taken through a handle is given back when
+---that is closed or collected, and when the process dies.
+---@class mphost.Lock
+local Lock = {}
+
+---Takes it; waits while another holds it. Raises when this process holds it, it is a plain Lock and there is no
+---timeout, and when this thread holds 2000 locks.
+---@param timeout number?
+---@return mphost.Lock? itself  as a to-be-closed variable it gives back at the end of the scope
+---@return string? message  or "owner died": its last holder did, what it protects may be half done
+---@return "timeout"? name
+function Lock:acquire(timeout) end
+
+---Gives it back, an RLock once. Raises when this thread does not hold it.
+function Lock:release() end
+
+---f(...) with the lock held; given back at the end, also when f raises. Results and errors pass unchanged.
+---@param f function
+---@param ... any
+---@return any ...
+function Lock:with(f, ...) end
+
+---Whether anybody holds it.
+---@return boolean
+function Lock:locked() end
+
+---Drops the handle; what was taken through it is given back.
+function Lock:close() end
+
+---A number of permits that anybody may take and add to.
+---@class mphost.Semaphore
+local Semaphore = {}
+
+---Takes a permit; waits while there is none.
+---@param timeout number?
+---@return mphost.Semaphore? itself  as a to-be-closed variable it gives back at the end of the scope
+---@return string? message
+---@return "timeout"? name
+function Semaphore:acquire(timeout) end
+
+---Adds permits. Raises when there would be more than 2147483647.
+---@param n integer?  1
+function Semaphore:release(n) end
+
+---@return integer permits  that can be taken
+function Semaphore:get_value() end
+
+---f(...) with a permit taken; given back at the end, also when f raises. Results and errors pass unchanged.
+---@param f function
+---@param ... any
+---@return any ...
+function Semaphore:with(f, ...) end
+
+---Drops the handle. Permits that were taken stay so.
+function Semaphore:close() end
+
+---A number of permits that belong to the processes that took them.
+---@class mphost.BoundedSemaphore
+local BoundedSemaphore = {}
+
+---Takes a permit; waits while there is none.
+---@param timeout number?
+---@return mphost.BoundedSemaphore? itself  as a to-be-closed variable it gives back at the end of the scope
+---@return string? message  or "owner died": the permit was a dead process's
+---@return "timeout"? name
+function BoundedSemaphore:acquire(timeout) end
+
+---Gives permits of this process's back. Raises when it does not have so many.
+---@param n integer?  1
+function BoundedSemaphore:release(n) end
+
+---@return integer permits  that can be taken
+function BoundedSemaphore:get_value() end
+
+---f(...) with a permit taken; given back at the end, also when f raises. Results and errors pass unchanged.
+---@param f function
+---@param ... any
+---@return any ...
+function BoundedSemaphore:with(f, ...) end
+
+---Drops the handle; permits that were taken through it are given back.
+function BoundedSemaphore:close() end
+
+---@class mphost.Event
+local Event = {}
+
+---All that wait go on, also when it is cleared at once.
+function Event:set() end
+
+---Those that come wait.
+function Event:clear() end
+
+---@return boolean
+function Event:is_set() end
+
+---Waits until it is set.
+---@param timeout number?
+---@return true?
+---@return string? message
+---@return "timeout"? name
+function Event:wait(timeout) end
+
+---Drops the handle.
+function Event:close() end
+
+---A line of those that wait for something that a lock protects. All but `acquire` and `with` raise unless this thread
+---holds the lock.
+---@class mphost.Condition
+local Condition = {}
+
+---Takes the lock, as Lock:acquire.
+---@param timeout number?
+---@return mphost.Condition? itself
+---@return string? message  or "owner died"
+---@return "timeout"? name
+function Condition:acquire(timeout) end
+
+---Gives the lock back.
+function Condition:release() end
+
+---f(...) with the lock held, as Lock:with.
+---@param f function
+---@param ... any
+---@return any ...
+function Condition:with(f, ...) end
+
+---Gives the lock back (an RLock wholly), waits to be notified, and has the lock as before when it returns.
+---@param timeout number?
+---@return true?
+---@return string? message  or "owner died": a holder of the lock died meanwhile
+---@return "timeout"? name  then perhaps "owner died"
+function Condition:wait(timeout) end
+
+---Waits, again and again, until the predicate is true.
+---@param predicate fun(): any  called with the lock held
+---@param timeout number?
+---@return any  what the predicate said; then perhaps "owner died"
+---@return string? message
+---@return "timeout"? name
+function Condition:wait_for(predicate, timeout) end
+
+---Wakes those that wait longest.
+---@param n integer?  1
+---@return integer notified
+function Condition:notify(n) end
+
+---Wakes all that wait.
+---@return integer notified
+function Condition:notify_all() end
+
+---Drops the handle; if the lock was taken through it, that is given back.
+function Condition:close() end
+
+---@class mphost.Barrier
+---@field parties integer
+---@field n_waiting integer  parties that wait now
+---@field broken boolean  by a timeout, a death, abort, or an error of its action; until reset
+local Barrier = {}
+
+---Waits until all parties have come. The last runs the action first; what that raises it raises. A timeout breaks the
+---barrier for all, and so does the death of a party that waits.
+---@param timeout number?
+---@return integer? place  in the order of arrival: 1..parties
+---@return string? message
+---@return "timeout"|"gone"|"cancelled"? name
+function Barrier:wait(timeout) end
+
+---Breaks it: all that wait, and all that come, get "cancelled".
+function Barrier:abort() end
+
+---Makes it whole and empty again; those that wait get "cancelled".
+function Barrier:reset() end
+
+---Drops the handle.
+function Barrier:close() end

@@ -4,6 +4,8 @@ local mp = require "mphost"
 local made = {
   Queue = mp.Queue, Connection = mp.Pipe, Dict = mp.Dict, Value = function() return mp.Value("i") end,
   Array = function() return mp.Array("i", 1) end,
+  Lock = mp.Lock, Semaphore = mp.Semaphore, BoundedSemaphore = mp.BoundedSemaphore, Event = mp.Event,
+  Condition = mp.Condition, Barrier = function() return mp.Barrier(1) end,
 }
 
 local function documented()
