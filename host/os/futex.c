@@ -45,9 +45,11 @@ static int wait_first(_Atomic uint32_t *word, uint32_t expected, int64_t deadlin
 
 int futex_wait_many(_Atomic uint32_t *const *words, const uint32_t *expected, int n,
                     int64_t deadline) {
-  static int missing; /* the kernel said ENOSYS once: valgrind 3.19 does, Linux before 5.16 does */
+  static _Atomic int
+      missing; /* the kernel said ENOSYS once: valgrind 3.19 does, Linux before 5.16 does */
   if (n == 1) return futex_wait(words[0], expected[0], deadline);
-  if (missing) return wait_first(words[0], expected[0], deadline);
+  if (atomic_load_explicit(&missing, memory_order_relaxed))
+    return wait_first(words[0], expected[0], deadline);
   struct waiter list[FUTEX_MANY];
   memset(list, 0, (size_t)n * sizeof *list);
   for (int i = 0; i < n; i++) {
@@ -60,7 +62,7 @@ int futex_wait_many(_Atomic uint32_t *const *words, const uint32_t *expected, in
       syscall(SYS_futex_waitv, list, n, 0, deadline == CLOCK_NEVER ? NULL : &t, CLOCK_MONOTONIC);
   if (rc >= 0) return 0;
   if (errno != ENOSYS && errno != EPERM) return -errno;
-  missing = 1;
+  atomic_store_explicit(&missing, 1, memory_order_relaxed);
   return wait_first(words[0], expected[0], deadline);
 }
 
@@ -73,7 +75,10 @@ int futex_spins(void) {
   /* A sleep and a wake across CPUs cost about as much as 1500 pauses: spinning that long first
      never costs more than twice the best choice. On one CPU it only keeps the other side from
      running. */
-  static int spins = -1;
-  if (spins < 0) spins = cpu_usable() > 1 ? 1500 : 0;
+  static _Atomic int known = -1; /* threads that find out at the same time find the same */
+  int spins = atomic_load_explicit(&known, memory_order_relaxed);
+  if (spins >= 0) return spins;
+  spins = cpu_usable() > 1 ? 1500 : 0;
+  atomic_store_explicit(&known, spins, memory_order_relaxed);
   return spins;
 }

@@ -9,9 +9,10 @@
 #include "shm/journal.h"
 #include "shm/object.h"
 
-static int mine = -1;
-static int forked;           /* by somebody else than family_claim's caller */
-static uint64_t claimed_gen; /* of the slot last claimed: what the child must find there */
+static PROCESS_LOCAL int mine = -1;
+static PROCESS_LOCAL int forked; /* by somebody else than family_claim's caller */
+static PROCESS_LOCAL uint64_t
+    claimed_gen; /* of the slot last claimed: what the child must find there */
 
 /* By the parent's hold, open addressing. This process's own, made when it is first asked for: holds
    that come later are no copies, and each copy is asked for once. */
@@ -155,7 +156,8 @@ uint64_t family_reap(int index) {
   return left ? region_offset(left) : 0;
 }
 
-/* Whether nobody will ever wait for this process: it is dead, and so is the parent that would have.
+/* Under the journal's lock: whether nobody will ever wait for this process: it is dead, and so is
+ * the parent that would have.
  */
 static int is_orphan(const struct slot *slot, int index) {
   if (slot->state == SLOT_FREE || index == mine) return 0;
@@ -169,10 +171,10 @@ static int is_orphan(const struct slot *slot, int index) {
 
 int family_scan(void) {
   int found = 0;
-  for (int i = 1; i < (int)slots()->high; i++) {
+  for (int i = 1; i < (int)journal_glance(&slots()->high); i++) {
     struct slot *slot = family_slot(i);
-    if (slot->state == SLOT_FREE || !is_orphan(slot, i)) continue;
-    journal_lock();
+    if (journal_glance(&slot->state) == SLOT_FREE) continue;
+    journal_lock(); /* a slot that is free may get a new life lock at any moment, others not */
     if (is_orphan(slot, i)) {
       note_free(slot);
       journal_commit();

@@ -20,7 +20,7 @@ struct journal {
 _Static_assert(sizeof(struct journal) <= REGION_BOOKS, "the journal has its place in the region");
 
 /* How many notes the open transaction has. Private: it dies with its process, as it should. */
-static int noted;
+static PROCESS_LOCAL int noted;
 
 static struct journal *journal(void) {
   return region_at(REGION_JOURNAL);

@@ -34,6 +34,11 @@ void journal_unlock(void);
 /* The word's value as this transaction sees it. */
 uint64_t journal_get(const uint64_t *word);
 
+/* The word as it is at the moment, without the lock. Who acts on it looks again under the lock. */
+static inline uint64_t journal_glance(const uint64_t *word) {
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 /* Notes a new value. */
 void journal_set(uint64_t *word, uint64_t value);
 

@@ -6,7 +6,7 @@
 #define MOST ((size_t)256 << 30) /* address space, not memory */
 #define LEAST ((size_t)64 << 20)
 
-map region = {.fd = -1};
+PROCESS_LOCAL map region = {.fd = -1};
 
 int region_open(void) {
   if (region.base) return 0;

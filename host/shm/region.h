@@ -22,7 +22,15 @@
 #define REGION_SLOTS (128 << 10)
 #define REGION_HEAP (2 << 20)
 
-extern map region; /* .base is NULL before region_open */
+/* A variable that each process has for itself. Where a spec runs members as threads of one process,
+   it is each thread's. */
+#ifdef SHM_MEMBERS_ARE_THREADS
+#define PROCESS_LOCAL _Thread_local
+#else
+#define PROCESS_LOCAL
+#endif
+
+extern PROCESS_LOCAL map region; /* .base is NULL before region_open */
 
 /* Reserves the region unless it is there already: 0 or -errno. */
 int region_open(void);

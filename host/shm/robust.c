@@ -28,7 +28,7 @@ struct head {
 static _Thread_local struct head *my_head;
 static _Thread_local uint32_t my_tid;
 static _Thread_local int my_count;
-static int foreign_layout;
+static _Atomic int foreign_layout; /* the same for all threads, each of which finds it out */
 
 #define ORDER()                                                                                    \
   atomic_signal_fence(memory_order_seq_cst) /* the kernel reads our stores in program order */
@@ -43,12 +43,15 @@ static void learn_thread(void) {
   my_tid = (uint32_t)syscall(SYS_gettid);
   my_count = 0;
   long offset = (long)offsetof(robust, word) - (long)offsetof(robust, node);
-  foreign_layout = my_head == NULL || my_head->futex_offset != offset;
-  static int registered;
-  if (!registered) {
-    registered = 1;
-    pthread_atfork(NULL, NULL, forget_thread);
-  }
+  int foreign = my_head == NULL || my_head->futex_offset != offset;
+  atomic_store_explicit(&foreign_layout, foreign, memory_order_relaxed);
+  static _Atomic int registered;
+  if (!atomic_exchange(&registered, 1)) pthread_atfork(NULL, NULL, forget_thread);
+}
+
+/* Relaxed: it says nothing about other memory. */
+static inline int is_foreign(void) {
+  return atomic_load_explicit(&foreign_layout, memory_order_relaxed);
 }
 
 static inline void know_thread(void) {
@@ -158,12 +161,12 @@ static void init_mutex(robust *lock) {
 void robust_init(robust *lock) {
   know_thread();
   memset(lock, 0, sizeof *lock);
-  if (foreign_layout) init_mutex(lock);
+  if (is_foreign()) init_mutex(lock);
 }
 
 int robust_lock_until(robust *lock, int64_t deadline) {
   know_thread();
-  if (foreign_layout) return lock_mutex(lock, deadline);
+  if (is_foreign()) return lock_mutex(lock, deadline);
   uint32_t free = 0;
   set_pending(lock);
   if (__builtin_expect(take(lock, &free, 0), 1)) return owned(lock, 0);
@@ -179,7 +182,7 @@ int robust_lock(robust *lock) {
 
 int robust_trylock(robust *lock) {
   know_thread();
-  if (foreign_layout) return from_pthread(lock, pthread_mutex_trylock(as_mutex(lock)));
+  if (is_foreign()) return from_pthread(lock, pthread_mutex_trylock(as_mutex(lock)));
   set_pending(lock);
   uint32_t old = atomic_load_explicit(&lock->word, memory_order_relaxed);
   if (!(old & FUTEX_TID_MASK) && take(lock, &old, old & FUTEX_WAITERS)) return owned(lock, old);
@@ -189,7 +192,7 @@ int robust_trylock(robust *lock) {
 
 void robust_unlock(robust *lock) {
   my_count--;
-  if (foreign_layout) {
+  if (is_foreign()) {
     pthread_mutex_unlock(as_mutex(lock));
     return;
   }
@@ -203,7 +206,7 @@ void robust_unlock(robust *lock) {
 }
 
 void robust_expect_waiters(robust *lock) {
-  if (!foreign_layout) atomic_fetch_or(&lock->word, FUTEX_WAITERS);
+  if (!is_foreign()) atomic_fetch_or(&lock->word, FUTEX_WAITERS);
 }
 
 int robust_is_mine(const robust *lock) {
