@@ -107,10 +107,12 @@ static int take(robust *lock, uint32_t *old, uint32_t flags) {
 static int wait_turn(robust *lock, uint32_t *keep, uint32_t *old, int64_t deadline) {
   *old = atomic_load_explicit(&lock->word, memory_order_relaxed);
   if (!(*old & FUTEX_TID_MASK)) return take(lock, old, (*old & FUTEX_WAITERS) | *keep);
-  if (deadline != CLOCK_NEVER && clock_now() >= deadline) return -ETIMEDOUT;
+  int late = deadline != CLOCK_NEVER && clock_now() >= deadline;
+  if (late && !*keep) return -ETIMEDOUT;
   uint32_t marked = *old | FUTEX_WAITERS;
   if (*old != marked && !atomic_compare_exchange_strong(&lock->word, old, marked)) return 0;
-  *keep = FUTEX_WAITERS; /* we may have been woken instead of others that still sleep */
+  if (late) return -ETIMEDOUT; /* the mark stays: a wake that was ours may have been another's */
+  *keep = FUTEX_WAITERS;       /* we may have been woken instead of others that still sleep */
   return futex_wait(&lock->word, marked, clock_slice(deadline)) == -EINTR ? -EINTR : 0;
 }
 
