@@ -186,16 +186,16 @@ int family_scan(void) {
   return found;
 }
 
+/* Under the journal's lock. */
 static int is_corpse(const struct slot *slot) {
-  return slot->state == SLOT_LIVE && robust_is_free(&slot->life) &&
-         slot->ledger.next != region_offset(&slot->ledger);
+  return slot->state == SLOT_LIVE && robust_is_free(&slot->life) && !list_empty(&slot->ledger);
 }
 
 void family_bury(void) {
   int found = 0;
-  for (int i = 1; i < (int)slots()->high; i++) {
+  for (int i = 1; i < (int)journal_glance(&slots()->high); i++) {
     struct slot *slot = family_slot(i);
-    if (i == mine || !is_corpse(slot)) continue;
+    if (i == mine || journal_glance(&slot->state) != SLOT_LIVE) continue;
     journal_lock();
     if (is_corpse(slot)) {
       object_condemn(&slot->ledger);
