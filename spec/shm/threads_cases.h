@@ -12,19 +12,30 @@ static uint32_t draw(uint32_t *seed) {
 
 /* ---- queue ---- */
 
-#define MESSAGES (1500 * rounds) /* of each producer; more than fill the first ring */
+#define MESSAGES (1504 * rounds) /* of each producer; more than fill the first ring */
 #define MOST_MESSAGES 400000
 #define PRODUCERS (CREW / 2)
 
 static uint64_t q, thing;
 static _Atomic int producing;
 static _Atomic uint8_t seen[PRODUCERS][MOST_MESSAGES];
-static int most_bytes, every_block;
+static int most_bytes, every_block, redeliver, batch;
 
 static void send(int who, int i) {
   static _Thread_local char bytes[QUEUE_INLINE];
   uint64_t number = (uint64_t)who << 32 | (uint32_t)i;
   size_t size = 8 + (size_t)(i * 37 + who) % (size_t)(most_bytes - 7);
+  if (batch) {
+    static _Thread_local char many[8 * 8];
+    uint32_t sizes[8];
+    size_t done;
+    for (int k = 0; k < 8; k++) {
+      number = (uint64_t)who << 32 | (uint32_t)(i * 8 + k);
+      message_fill(many + 8 * k, sizes[k] = 8, number);
+    }
+    sure(queue_put_many(q, many, sizes, 8, &done, CLOCK_NEVER) == 0 && done == 8);
+    return;
+  }
   if (every_block == 0 || i % every_block) {
     message_fill(bytes, size, number);
     sure(queue_put(q, bytes, size, CLOCK_NEVER) == 0);
@@ -38,6 +49,26 @@ static void send(int who, int i) {
   sure(queue_put_block(q, block, CLOCK_NEVER) == 0);
 }
 
+static void see(const char *bytes, size_t size, int64_t *last) {
+  sure(message_whole(bytes, size));
+  uint64_t number = message_number(bytes, size);
+  int who = (int)(number >> 32), i = (int)(uint32_t)number;
+  sure(who < PRODUCERS && i > last[who]);
+  last[who] = i;
+  atomic_fetch_add_explicit(&seen[who][i], 1, memory_order_relaxed);
+}
+
+static int receive_many(struct buffer *into, int64_t *last) {
+  uint64_t block;
+  int n = queue_get_many(q, into, 5, &block, CLOCK_NEVER);
+  if (n == -EPIPE) return 0;
+  sure(n > 0 && !block);
+  const struct record *record = (const struct record *)into->data;
+  for (int i = 0; i < n; i++, record = record_next(record))
+    see((const char *)(record + 1), record->size, last);
+  return n;
+}
+
 /* One message; 0: closed and empty. */
 static int receive(struct buffer *into, int64_t *last) {
   uint64_t block;
@@ -46,27 +77,22 @@ static int receive(struct buffer *into, int64_t *last) {
   sure(rc == 0);
   const char *bytes = block ? heap_payload(block) : into->data;
   size_t size = block ? block_at(block)->note : into->size;
-  sure(message_whole(bytes, size));
-  uint64_t number = message_number(bytes, size);
-  if (block) object_drop(block);
-  int who = (int)(number >> 32), i = (int)(uint32_t)number;
-  sure(who < PRODUCERS && i > last[who]);
-  last[who] = i;
-  atomic_fetch_add_explicit(&seen[who][i], 1, memory_order_relaxed);
+  see(bytes, size, last);
+  if (block && !redeliver) object_drop(block);
   return 1;
 }
 
 /* The first half produces, the rest consumes; the last producer closes. */
 static void pass_messages(int who) {
   if (who < PRODUCERS) {
-    for (int i = 0; i < MESSAGES; i++) send(who, i);
+    for (int i = 0; i < (batch ? MESSAGES / 8 : MESSAGES); i++) send(who, i);
     if (atomic_fetch_sub(&producing, 1) == 1) queue_close(q);
     return;
   }
   struct buffer into = {0};
   int64_t last[PRODUCERS] = {-1, -1, -1};
-  while (receive(&into, last)) {
-    sure(queue_task_done(q) == 0);
+  for (int n; (n = batch ? receive_many(&into, last) : receive(&into, last));) {
+    while (n--) sure(queue_task_done(q) == 0);
     sure(queue_length(q) <= (uint64_t)MESSAGES * PRODUCERS);
   }
   sure(queue_wait_done(q, CLOCK_NEVER) == 0);
@@ -76,7 +102,7 @@ static void pass_messages(int who) {
 static void run_queue(uint64_t capacity, int most, int blocks) {
   uint64_t hold, thing_hold;
   assert_true(MESSAGES <= MOST_MESSAGES);
-  q = queue_new(capacity, family_ledger(), &hold);
+  q = queue_new(capacity, redeliver, family_ledger(), &hold);
   thing = object_new(10, BLOCK_VALUE, family_ledger(), &thing_hold);
   assert_true(q && thing);
   most_bytes = most;
@@ -104,6 +130,20 @@ static void a_narrow_queue(void **state) {
 static void blocks_in_a_queue(void **state) {
   (void)state;
   run_queue(50, 2000, 3);
+}
+
+static void batches(void **state) {
+  (void)state;
+  batch = 1;
+  run_queue(20, 8, 0);
+  batch = 0;
+}
+
+static void a_queue_that_redelivers(void **state) {
+  (void)state;
+  redeliver = 1;
+  run_queue(50, 200, 1);
+  redeliver = 0;
 }
 
 /* ---- locks ---- */
@@ -230,6 +270,7 @@ static void claim_and_reap(int who) {
   sure(own);
   for (int i = 0; i < 200 * rounds; i++) {
     if (who % 3 == 0) {
+      family_bury();
       (void)family_scan(); /* what a live member has claimed is no orphan */
       continue;
     }
@@ -330,7 +371,7 @@ static int two_begin(void **state) {
 
 #define THREAD_CASES                                                                               \
   ON_BOTH(a_queue_that_grows), ON_BOTH(a_narrow_queue), ON_BOTH(blocks_in_a_queue),                \
-      ON_BOTH(a_lock), ON_BOTH(a_cell), ON_BOTH(the_heap), ON_BOTH(an_object),                     \
-      ON_BOTH(slots_come_and_go), ON_BOTH(a_pool)
+      ON_BOTH(batches), ON_BOTH(a_queue_that_redelivers), ON_BOTH(a_lock), ON_BOTH(a_cell),        \
+      ON_BOTH(the_heap), ON_BOTH(an_object), ON_BOTH(slots_come_and_go), ON_BOTH(a_pool)
 
 #endif
