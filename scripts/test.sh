@@ -54,7 +54,7 @@ check() {
   passed=$((passed + good)) failed=$((failed + bad))
 }
 
-need "${build_packages[@]}" lua5.4 lua-busted lua-check libcmocka-dev valgrind python3 clang libclang-rt-dev
+need "${build_packages[@]}" lua5.4 lua-busted lua-check libcmocka-dev valgrind python3 clang libclang-rt-dev spin
 check plain "$top/build" ''
 check asan "$top/build/asan" '' -DMPHOST_SANITIZE=address,undefined
 check clang "$top/build/clang" fuzz -DCMAKE_C_COMPILER=clang
