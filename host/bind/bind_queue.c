@@ -91,7 +91,7 @@ static int queue_m_get_many(lua_State *L) {
     rc = message_get_many(L, queue, 4, &n, (size_t)(most - got), got ? 0 : deadline, &bad);
     if (rc > 0) got += rc;
   } while (rc > 0 && got < most);
-  if (got == 0) return fail(L, rc, deadline, "empty");
+  if (got == 0 && !bad) return fail(L, rc, deadline, "empty");
   if (!bad) lua_settop(L, 4);
   return 1 + bad;
 }

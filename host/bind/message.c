@@ -171,12 +171,22 @@ static void close_buffer(const struct buffer *buffer) {
   if (buffer == &own) own_frame = NULL;
 }
 
+/* Somebody else wrote into the queue's memory. */
+static void push_foreign(lua_State *L) {
+  lua_pushliteral(L, "foreign bytes in the queue: messages are lost");
+}
+
 int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
   uint64_t block;
   int rc;
   struct buffer *buffer = open_buffer(L);
   do rc = queue_get(queue, buffer, &block, deadline);
   while (rc == -EINTR);
+  if (rc == -EBADMSG) {
+    close_buffer(buffer);
+    push_foreign(L);
+    bind_raise(L);
+  }
   if (rc == 0 && block) {
     close_buffer(buffer);
     parcel_unpack(L, block, queue_redelivers(queue));
@@ -231,6 +241,10 @@ int message_get_many(lua_State *L, uint64_t queue, int list, lua_Integer *n, siz
   struct buffer *buffer = open_buffer(L);
   do rc = queue_get_many(queue, buffer, most, &block, deadline);
   while (rc == -EINTR);
+  if (rc == -EBADMSG) {
+    push_foreign(L);
+    append(L, 1, list, n, bad);
+  }
   if (rc > 0 && block) append_block(L, block, queue_redelivers(queue), list, n, bad);
   if (rc > 0 && !block) append_records(L, buffer, list, n, bad);
   close_buffer(buffer);

@@ -239,6 +239,7 @@ static int look_elsewhere(struct queue *q, int now) {
 static int wait_for_message(struct queue *q, int64_t deadline, int at_once) {
   int spins = futex_spins(), all_spins = spins;
   uint64_t head = LOAD(&q->head, relaxed);
+  if (is_empty(q->tail_seen, head)) ring_realign(q, head);
   while (is_empty(q->tail_seen, head)) {
     q->tail_seen = LOAD(&q->tail, acquire);
     if (!is_empty(q->tail_seen, head)) return 0;
@@ -253,66 +254,64 @@ static int wait_for_message(struct queue *q, int64_t deadline, int at_once) {
   return 0;
 }
 
-/* The first message in the ring, and how many units are skipped before it. */
-static const struct record *first_record(const struct queue *q, uint64_t head, uint32_t *skip) {
-  const struct record *record = record_at(q, position(head));
-  *skip = 0;
-  while (record->kind == RECORD_SKIP) {
-    *skip += units_of(record->size);
-    record = record_at(q, position(head) + *skip);
-  }
-  return record;
+/* Under the journal's lock: whether these bytes are the offset of a block in some list. */
+static int is_message(uint64_t block) {
+  if (block % 64 || block < REGION_HEAP || block >= region.size) return 0;
+  const struct link *link = &block_at(block)->link;
+  if (block_at(block)->kind != BLOCK_DATA || link->next % 8 || link->next >= region.size) return 0;
+  return ((struct link *)region_at(link->next))->prev == region_offset(link);
 }
 
-static void take_block(struct queue *q, const struct record *record, uint64_t *block,
-                       uint32_t skip) {
+static int take_block(struct queue *q, const struct record *record, uint64_t *block,
+                      uint64_t next) {
   memcpy(block, record + 1, sizeof *block);
-  struct link *link = &(block_at(*block))->link;
   journal_lock();
-  list_remove(link);
-  if (q->hand)
-    hand_note(q, block_at(*block));
-  else
-    list_insert(family_ledger(), link);
-  journal_set((uint64_t *)&q->head,
-              advanced(LOAD(&q->head, relaxed), skip + units_of(sizeof *block)));
-  journal_commit();
+  int rc = record->size == sizeof *block && is_message(*block) ? 0 : -EBADMSG;
+  if (rc == 0) {
+    struct link *link = &block_at(*block)->link;
+    list_remove(link);
+    if (q->hand)
+      hand_note(q, block_at(*block));
+    else
+      list_insert(family_ledger(), link);
+    journal_set((uint64_t *)&q->head, next);
+    journal_commit();
+  }
   journal_unlock();
+  return rc < 0 ? ring_lose(q) : 0;
 }
 
 static int take(struct queue *q, struct buffer *into, uint64_t *block) {
   uint64_t head = LOAD(&q->head, relaxed);
-  uint32_t skip;
-  const struct record *record = first_record(q, head, &skip);
+  struct found f = ring_first(q, head);
+  const struct record *record = f.record;
   *block = 0;
-  if (record->kind == RECORD_BLOCK) {
-    take_block(q, record, block, skip);
-    return 0;
-  }
+  if (!record) return ring_lose(q);
+  uint64_t next = advanced(head, f.skip + f.units);
+  if (record->kind == RECORD_BLOCK) return take_block(q, record, block, next);
   int rc = buffer_reserve(into, record->size);
   if (rc < 0) return rc;
   memcpy(into->data, record + 1, record->size);
   into->size = record->size;
   /* release: our reading of the record is over before its place may be written again */
-  atomic_store_explicit(&q->head, advanced(head, skip + units_of(record->size)),
-                        memory_order_release);
+  atomic_store_explicit(&q->head, next, memory_order_release);
   return 0;
 }
 
-/* Copies the records that are there, up to the first block: how many, or -ENOMEM. */
+/* Copies the records that are there, up to the first that is a block or foreign: how many, or
+ * -ENOMEM. */
 static int take_many(struct queue *q, struct buffer *into, size_t most) {
   uint64_t head = LOAD(&q->head, relaxed);
   int taken = 0, rc = 0;
   into->size = 0;
   while ((size_t)taken < most && into->size < BATCH && !is_empty(q->tail_seen, head)) {
-    uint32_t skip;
-    const struct record *record = first_record(q, head, &skip);
-    if (record->kind == RECORD_BLOCK) break;
-    size_t bytes = 8 * (size_t)units_of(record->size);
+    struct found f = ring_first(q, head);
+    if (!f.record || f.record->kind == RECORD_BLOCK) break;
+    size_t bytes = 8 * (size_t)f.units;
     if ((rc = buffer_reserve(into, into->size + bytes)) < 0) break;
-    memcpy(into->data + into->size, record, bytes);
+    memcpy(into->data + into->size, f.record, bytes);
     into->size += bytes;
-    head = advanced(head, skip + units_of(record->size));
+    head = advanced(head, f.skip + f.units);
     taken++;
   }
   if (taken) atomic_store_explicit(&q->head, head, memory_order_release); /* as in take */
@@ -333,7 +332,7 @@ static int begin_get(struct queue *q, int64_t deadline) {
 
 static int end_get(struct queue *q, int rc) {
   robust_unlock(&q->get);
-  if (rc >= 0) wake(&q->put_asleep);
+  if (rc >= 0 || rc == -EBADMSG) wake(&q->put_asleep);
   return rc;
 }
 
@@ -356,7 +355,7 @@ int queue_get_many(uint64_t queue, struct buffer *into, size_t most, uint64_t *b
   if (rc < 0) return rc;
   *block = 0;
   rc = take_many(q, into, most);
-  if (rc == 0) rc = take(q, into, block) + 1; /* a block comes by itself */
+  if (rc == 0 && (rc = take(q, into, block)) == 0) rc = 1; /* a block comes by itself */
   return end_get(q, rc);
 }
 

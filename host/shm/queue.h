@@ -104,8 +104,9 @@ int queue_put_block(uint64_t queue, uint64_t block, int64_t deadline);
 
 /* Gets the first message: its bytes into *into and *block 0, or *block the message's own block,
    which is in this process's ledger then. 0; -ETIMEDOUT, -EAGAIN (empty), -EPIPE (closed and
-   empty), -ENOMEM, -EINTR: nothing was taken. A block of a queue that redelivers stays the queue's
-   and is there until this process says task_done. */
+   empty), -ENOMEM, -EINTR: nothing was taken. -EBADMSG: somebody has written into the queue's
+   memory: the message is lost, and with it those behind it if their sizes do not add up. A block of
+   a queue that redelivers stays the queue's and is there until this process says task_done. */
 int queue_get(uint64_t queue, struct buffer *into, uint64_t *block, int64_t deadline);
 
 /* Waits for the first and takes up to `most` messages that are there, all with one store: how many

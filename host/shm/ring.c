@@ -18,6 +18,39 @@ int ring_taken(int rc) {
   return 0;
 }
 
+struct found ring_find(const struct queue *q, uint64_t head) {
+  uint32_t there = position(q->tail_seen) - position(head);
+  struct found f = {record_at(q, position(head)), 0, 0};
+  while ((f.units = units_of(f.record->size)) < there && f.record->kind == RECORD_SKIP) {
+    f.skip += f.units;
+    there -= f.units;
+    f.record = record_at(q, position(head) + f.skip);
+  }
+  if (f.units > there || (f.record->kind != RECORD_BYTES && f.record->kind != RECORD_BLOCK))
+    f.record = NULL;
+  return f;
+}
+
+/* Whether from this head on there are records of ours up to the tail and nothing else. */
+static int is_sound(const struct queue *q, uint64_t head) {
+  while (!is_empty(q->tail_seen, head)) {
+    struct found f = ring_find(q, head);
+    if (!f.record) return 0;
+    head = advanced(head, f.skip + f.units);
+  }
+  return position(head) == position(q->tail_seen);
+}
+
+int ring_lose(struct queue *q) {
+  uint64_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
+  struct found f = ring_find(q, head);
+  uint64_t next = advanced(head, f.skip + f.units);
+  if (f.units > position(q->tail_seen) - position(head) - f.skip || !is_sound(q, next))
+    next = q->tail_seen & ~CLOSED;
+  atomic_store_explicit(&q->head, next, memory_order_release); /* as of any get */
+  return -EBADMSG;
+}
+
 static void copy_records(const struct queue *q, uint64_t ring, uint32_t from, uint32_t units) {
   uint32_t start = from & (uint32_t)q->mask, size = (uint32_t)q->mask + 1;
   uint32_t first = units < size - start ? units : size - start;

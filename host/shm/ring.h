@@ -58,6 +58,37 @@ static inline void ring_skip(struct queue *q, uint32_t at, uint32_t units) {
   if (units) *record_at(q, at) = (struct record){.size = 8 * (units - 1), .kind = RECORD_SKIP};
 }
 
+/* A message in the ring: after `skip` units, `units` long with its header; record NULL: the bytes
+   are no record of ours. */
+struct found {
+  const struct record *record;
+  uint32_t skip, units;
+};
+
+/* Holding `get`, by the tail last seen: the message at a position of the ring. Sizes are believed
+   only as far as the tail, so nothing behind it is read. */
+struct found ring_find(const struct queue *q, uint64_t head);
+
+static inline struct found ring_first(const struct queue *q, uint64_t head) {
+  struct found f = {record_at(q, position(head)), 0, 0};
+  f.units = units_of(f.record->size);
+  if (__builtin_expect(f.record->kind == RECORD_BYTES, 1) &&
+      f.units <= position(q->tail_seen) - position(head))
+    return f;
+  return ring_find(q, head);
+}
+
+/* Holding `get`: no message is left, yet the tail last seen is elsewhere: the size of the last one
+   was not what its producer wrote. Goes there. */
+static inline void ring_realign(struct queue *q, uint64_t head) {
+  if (position(head) != position(q->tail_seen))
+    atomic_store_explicit(&q->head, q->tail_seen & ~CLOSED, memory_order_release);
+}
+
+/* Holding `get`: foreign bytes are in the ring: takes out the first message if the sizes of all
+   still add up, else all up to the tail last seen. -EBADMSG. Blocks among them stay the queue's. */
+int ring_lose(struct queue *q);
+
 /* What to do after a lock of a queue was taken (or was not: rc < 0): a dead owner may have
    committed a transaction that nobody has carried out yet. rc, or 0. */
 int ring_taken(int rc);
