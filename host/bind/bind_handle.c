@@ -116,9 +116,19 @@ void handle_adopt(struct handle *handle) {
   handle->slot = family_index();
 }
 
+/* Needs two stack slots. */
+static int is_handle(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return 0;
+  int marked = lua_rawgetp(L, -1, &shared) != LUA_TNIL;
+  lua_pop(L, 2);
+  return marked;
+}
+
+/* It is a method, too, that may be given anything. */
 int handle_close(lua_State *L) {
+  if (!is_handle(L, 1)) return luaL_typeerror(L, 1, "handle");
   struct handle *handle = lua_touserdata(L, 1);
-  if (!handle || handle->object == 0) return 0;
+  if (handle->object == 0) return 0;
   handle->object = 0;
   handle_drop(handle->hold, handle->slot);
   return 0;
@@ -168,10 +178,7 @@ static int arrive(lua_State *L, uint64_t object, void *context) {
 
 static int depart(lua_State *L, int index, void *context, uint64_t *word) {
   index = lua_absindex(L, index);
-  if (!lua_checkstack(L, 2) || !lua_getmetatable(L, index)) return 0;
-  int is_handle = lua_rawgetp(L, -1, &shared) != LUA_TNIL;
-  lua_pop(L, 2);
-  if (!is_handle) return 0;
+  if (!lua_checkstack(L, 2) || !is_handle(L, index)) return 0;
   struct handle *handle = lua_touserdata(L, index);
   if (handle->object == 0) return -EBADF;
   int rc = parcel_carry(context, handle->object);

@@ -74,6 +74,11 @@ static int pipe_m_poll(lua_State *L) {
   return 1;
 }
 
+static int pipe_m_close(lua_State *L) {
+  luaL_checkudata(L, 1, bind_pipe_class);
+  return handle_close(L);
+}
+
 static int pipe_m_readable(lua_State *L) {
   lua_pushboolean(L, pipe_end(check(L))->in != 0);
   return 1;
@@ -108,7 +113,7 @@ static int pipe_m_ready(lua_State *L) {
 void bind_pipe(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"send", pipe_m_send},        {"recv", pipe_m_recv},         {"poll", pipe_m_poll},
-      {"close", handle_close},      {"readable", pipe_m_readable}, {"writable", pipe_m_writable},
+      {"close", pipe_m_close},      {"readable", pipe_m_readable}, {"writable", pipe_m_writable},
       {"is_closed", pipe_m_closed}, {"_ready", pipe_m_ready},      {NULL, NULL},
   };
   bind_class(L, bind_pipe_class, methods, handle_close);
