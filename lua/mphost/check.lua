@@ -72,6 +72,9 @@ end
 ---@param options table
 ---@param known table<string, string>  type by name; several types: "number|string"; "any"
 function check.options(level, name, options, known)
+  if type(options) ~= "table" then
+    error(("options to '%s': table expected, got %s"):format(name, type(options)), level + 2)
+  end
   for key, value in pairs(options) do
     local expected = known[key]
     if not expected then

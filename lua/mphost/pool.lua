@@ -227,7 +227,12 @@ local function run_here(call)
   end
 end
 
+local function check_self(self, name)
+  if getmetatable(self) ~= Pool then error(("'%s': a pool expected, got %s"):format(name, type(self)), 3) end
+end
+
 local function usable(self, name)
+  if getmetatable(self) ~= Pool then error(("'%s': a pool expected, got %s"):format(name, type(self)), 4) end
   if self._pid ~= core.pid() then
     error(("'%s': a pool can be used only by the process that made it"):format(name), 4)
   end
@@ -326,6 +331,7 @@ end
 
 ---No more calls; the workers leave.
 function methods:close()
+  check_self(self, "close")
   if self._state ~= "open" or self._pid ~= core.pid() then return end
   self._state = "closed"
   self._core:stop()
@@ -337,6 +343,7 @@ end
 ---@return string? message
 ---@return string? name
 function methods:join(timeout)
+  check_self(self, "join")
   if self._state == "open" then error("'join': close or terminate the pool first", 2) end
   local deadline = timeout and core.clock() + timeout
   while #self._workers > 0 do
@@ -352,6 +359,7 @@ end
 
 ---Kills the workers, whatever they are doing.
 function methods:terminate()
+  check_self(self, "terminate")
   if self._pid ~= core.pid() then return end
   self._state = "terminated"
   kill_all(self)

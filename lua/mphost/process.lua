@@ -24,11 +24,15 @@ local finishers = {} -- what else must end with this process
 local methods = {}
 local Process = { __name = "mphost.Process" }
 
+-- Raises at the line of the caller of the method unless it is a process.
+local function is_process(self, name, level)
+  if getmetatable(self) == Process then return end
+  error(("'%s' is a method of a process: p:%s(...)"):format(name, name), level or 3)
+end
+
 -- Raises at the caller's line unless it is a process that this one started.
 local function started(self, name)
-  if getmetatable(self) ~= Process then
-    error(("'%s' is a method of a process: p:%s(...)"):format(name, name), 3)
-  end
+  is_process(self, name, 4)
   if not self._core then error(("'%s': the process has not been started"):format(name), 3) end
   if self._foreign and not self._status then
     error(("'%s': only the process that started '%s' can do that"):format(name, self.name), 3)
@@ -115,6 +119,7 @@ end
 ---Starts it: the target runs in a child process with a copy of this state. Twice raises.
 ---@return mphost.Process self
 function methods:start()
+  is_process(self, "start")
   if self._core then error("a process can be started once only", 2) end
   self._seed, self._parent_pid = process.seed(), core.pid()
   local ok, handle = pcall(core.fork, function() return run(self) end, self.daemon)
@@ -163,6 +168,7 @@ end
 ---Whether it has been started and has not ended.
 ---@return boolean
 function methods:is_alive()
+  is_process(self, "is_alive")
   if self == current then return true end
   if getmetatable(self) ~= Process or self._foreign then started(self, "is_alive") end
   return self._core ~= nil and not settle(self)
@@ -171,6 +177,7 @@ end
 ---Its state in words: "not started", "running", "exited with code 0", "killed by SIGSEGV".
 ---@return string
 function methods:status()
+  is_process(self, "status")
   if self == current then return "running" end
   if not self._core then return "not started" end
   if self._foreign and not self._status then return "started by another process" end
@@ -199,6 +206,7 @@ methods.interrupt = signaller("interrupt", 2)
 
 ---Waits for it and gives up what it holds; a second time does nothing.
 function methods:close()
+  is_process(self, "close")
   if self._core and not self._foreign and not self._closed then
     self:join()
     self._core:close()
