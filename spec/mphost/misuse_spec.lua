@@ -1,0 +1,260 @@
+-- Every public function of every noun with every wrong kind of argument: an error at the caller's line that names the
+-- problem, and the object works as before. A method that is not in the table fails the spec: new nouns add themselves.
+local mp = require "mphost"
+local helper = require "support.helper"
+
+-- What an argument may be: a good one, and some that must raise. "?" after the name: nil is good as well.
+local nop = function() end
+local NOT_NUMBERS = { "x", {}, true, nop, io.stdout }
+local KINDS = {
+  any = { good = 1, bad = {} },
+  thing = { good = 1, bad = { coroutine.create(nop), io.stdout } },
+  integer = { good = 1, bad = { 1.5, 1e308, "x", {}, true, nop } },
+  number = { good = 1, bad = NOT_NUMBERS },
+  timeout = { good = 0, bad = NOT_NUMBERS, fine = { -1, -math.huge, math.mininteger } },
+  count = { good = 1, bad = { 0, -1, math.mininteger, 1.5, 1e308, 0 / 0, "x", {}, true, nop } },
+  list = { good = { 1 }, bad = { 1, "x", true, nop } },
+  items = { good = { 1 }, bad = { 1, "x", true } }, -- a list or an iterator
+  key = { good = "k", bad = { {}, nop, 0 / 0, io.stdout } },
+  callable = { good = nop, bad = { 1, "x", {}, true } },
+  options = { good = {}, bad = { { nonsense = 1 }, { chunk = "x" }, { chunk = 0 }, { chunk = -1 }, { retries = -1 },
+    { retries = 0.5 }, { on_error = "x" }, { on_error = 1 }, 1, "x", true } },
+}
+
+local function queue_with_two()
+  local q = mp.Queue()
+  q:put(1)
+  q:put(1)
+  return q
+end
+
+-- class: how one is made, its methods with their arguments, what an end looks like, and whether it still works.
+local NOUNS = {
+  Queue = {
+    make = queue_with_two,
+    works = function(q) return q:put(5) and #q > 0 and q:get(0) ~= nil end,
+    methods = {
+      put = { "thing", "timeout" }, try_put = { "thing" }, get = { "timeout" }, try_get = {},
+      put_many = { "list", "timeout" }, get_many = { "count", "timeout" }, close = {}, empty = {}, full = {},
+      task_done = {}, wait_done = { "timeout" }, iter = {}, _ready = {},
+    },
+  },
+  Value = {
+    make = function() return mp.Value("i", 0) end,
+    works = function(v) v:add(1) return math.type(v.value) == "integer" end,
+    methods = {
+      add = { "integer" }, sub = { "integer" }, max = { "integer" }, min = { "integer" }, band = { "integer" },
+      bor = { "integer" }, bxor = { "integer" }, swap = { "integer" }, cas = { "integer", "integer" },
+      update = { "callable" }, wait = { "integer", "timeout" }, notify = {},
+    },
+  },
+  Connection = {
+    make = function()
+      local a, b = mp.Pipe()
+      a:send(1)
+      b:send(1)
+      return a, b
+    end,
+    works = function(a) return a:send(1) and a:poll() ~= nil end,
+    methods = { send = { "thing" }, recv = { "timeout" }, poll = { "timeout" }, close = {}, readable = {},
+      writable = {}, is_closed = {}, _ready = {} },
+  },
+  Dict = {
+    make = function() return mp.Dict { k = 1 } end,
+    works = function(d) return #d >= 0 and d:set("w", 1) == nil and d:get "w" == 1 end,
+    methods = {
+      get = { "key" }, set = { "key", "thing?" }, add = { "key", "number" }, update = { "key", "callable" },
+      delete = { "key" }, has = { "key" }, swap = { "key", "thing?" }, cas = { "key", "any", "any" }, keys = {},
+      clear = {},
+    },
+  },
+  Pool = {
+    make = function() return mp.Pool(0) end,
+    works = function(pool) return pool:map(function(x) return x end, { 7 })[1] == 7 end,
+    methods = {
+      map = { "callable", "items", "options?" }, starmap = { "callable", "items", "options?" }, apply = { "callable" },
+      close = {}, terminate = {}, join = {},
+    },
+    alone = { join = true }, -- only after close
+  },
+  Process = {
+    make = function() return mp.Process(nop) end,
+    works = function(p) return p.name and not p:is_alive() end,
+    methods = { start = {}, join = { "timeout" }, result = { "timeout" }, is_alive = {}, status = {}, terminate = {},
+      kill = {}, interrupt = {}, close = {} },
+    started = true,
+  },
+}
+
+local CONSTRUCTORS = {
+  Queue = { { "x" }, { 0 }, { -1 }, { 1.5 }, { math.maxinteger }, { math.mininteger }, { 1e308 }, { true },
+    { { size = 1 } },
+    { { capacity = "x" } }, { { capacity = -1 } }, { { redeliver = 1 } } },
+  Value = { {}, { 1 }, { "x" }, { "" }, { "ii" }, { "\0" }, { "i", "x" }, { "i", 1.5 }, { "i", 1 << 31 }, { "b", 128 },
+    { "B", -1 }, { "?", 1 }, { "d", {} }, { {} }, { "i", 1e308 }, { "i", true } },
+  Pipe = { { 1 }, { "x" }, { {} } },
+  Process = { {}, { 1 }, { "x" }, { {} }, { { target = 1 } }, { { target = nop, args = 1 } },
+    { { target = nop, nme = "x" } },
+    { { target = nop, name = 1 } }, { { target = nop, daemon = 1 } } },
+  spawn = { {}, { 1 }, { {} } },
+  Pool = { { -1 }, { 1.5 }, { "x" }, { true }, { { workers = -1 } }, { { workers = "x" } }, { { workers = 0.5 } },
+    { { wrkers = 1 } }, { { init = 1 } }, { { exit = "x" } }, { { retries = -1 } }, { { name = 1 } },
+    { { retries = 1.5 } } },
+  wait = { {}, { 1 }, { { 1 } }, { { {} } }, { { nop } }, { { mp.null } }, { {}, "x" } },
+  sleep = { {}, { "x" }, { {} } },
+}
+
+local HERE = debug.getinfo(1, "S").short_src
+
+-- Calls f with the arguments from a line of its own: nil if it raised at that line, else what is wrong.
+local function complaint(what, f, ...)
+  local args = table.pack(...)
+  local line
+  local ok, err = pcall(function()
+    line = debug.getinfo(1, "l").currentline + 1
+    local _ = f(table.unpack(args, 1, args.n))
+  end)
+  if ok then return what .. ": no error" end
+  local start = ("%s:%d: "):format(HERE, line)
+  if type(err) ~= "string" then return ("%s: an error that is a %s"):format(what, type(err)) end
+  if err:sub(1, #start) ~= start then return ("%s: not at the caller's line: %s"):format(what, err) end
+  if #err < #start + 5 then return what .. ": no message" end
+end
+
+local function show(value)
+  return type(value) == "string" and ("%q"):format(value) or tostring(value)
+end
+
+local function split(kind)
+  local name, optional = kind:match "^(%a+)(%??)$"
+  return KINDS[name], optional == "?"
+end
+
+local function good_arguments(kinds)
+  local args = { n = #kinds }
+  for i, kind in ipairs(kinds) do args[i] = split(kind).good end
+  return args
+end
+
+local function each_wrong_argument(noun, method, kinds, check)
+  for at, kind in ipairs(kinds) do
+    local what, optional = split(kind)
+    for i = (optional or what == KINDS.any or what == KINDS.timeout) and 1 or 0, #what.bad do
+      local bad = what.bad[i] -- 0: nil
+      local args = good_arguments(kinds)
+      args[at] = bad
+      check(("%s:%s #%d = %s"):format(noun, method, at, show(bad)), args)
+    end
+  end
+end
+
+local function no(complaints)
+  assert.equal("", table.concat(complaints, "\n"))
+end
+
+describe("Misuse", function()
+  for noun, it_has in pairs(NOUNS) do
+    it("of " .. noun .. ": wrong arguments of every method", function()
+      helper.deadline(30)
+      local complaints = {}
+      local object <close>, other = it_has.make()
+      if it_has.started then object:start() end
+      for method, kinds in pairs(it_has.methods) do
+        each_wrong_argument(noun, method, kinds, function(what, args)
+          complaints[#complaints + 1] = complaint(what, object[method], object, table.unpack(args, 1, args.n))
+        end)
+        if not it_has.started and not it_has.works(object) then
+          complaints[#complaints + 1] = method .. ": broken since"
+        end
+      end
+      if other then other:close() end
+      no(complaints)
+    end)
+
+    it("of " .. noun .. ": timeouts that have passed", function()
+      local complaints = {}
+      for method, kinds in pairs(it_has.methods) do
+        for at, kind in ipairs(kinds) do
+          for _, fine in ipairs(split(kind).fine or {}) do
+            local object <close>, other = it_has.make()
+            if it_has.started then object:start() end
+            local args = good_arguments(kinds)
+            args[at] = fine
+            local ok, err = pcall(object[method], object, table.unpack(args, 1, args.n))
+            if not ok then complaints[#complaints + 1] = ("%s(%s): %s"):format(method, fine, err) end
+            if other then other:close() end
+          end
+        end
+      end
+      no(complaints)
+    end)
+
+    it("of " .. noun .. ": methods of something else", function()
+      local complaints = {}
+      local object <close>, other = it_has.make()
+      for method, kinds in pairs(it_has.methods) do
+        local args, f = good_arguments(kinds), object[method]
+        for _, self in ipairs { false, 1, "x", {}, nop, io.stdout, mp.null, mp.Queue, mp.Value "i" } do
+          if type(self) ~= "userdata" or getmetatable(self) ~= getmetatable(object) then
+            local ok = pcall(f, self or nil, table.unpack(args, 1, args.n))
+            if ok then complaints[#complaints + 1] = ("%s.%s(%s): no error"):format(noun, method, show(self)) end
+          end
+        end
+      end
+      if other then other:close() end
+      no(complaints)
+    end)
+
+    it("of " .. noun .. ": all methods are in the table", function()
+      local object <close>, other = it_has.make()
+      local meta = debug.getmetatable(object)
+      local methods = meta.__index
+      for i = 1, 9 do -- the methods are an upvalue where a function looks them up
+        if type(methods) == "table" then break end
+        local _, value = debug.getupvalue(meta.__index, i)
+        if type(value) == "table" and (value.close or value.add) then methods = value end
+      end
+      for name in pairs(methods) do assert.is_table(it_has.methods[name], noun .. ":" .. name) end
+      for name in pairs(it_has.methods) do assert.is_function(methods[name], noun .. ":" .. name) end
+      if other then other:close() end
+    end)
+  end
+
+  it("of closed handles: every method says so", function()
+    local complaints = {}
+    for _, noun in ipairs { "Queue", "Value", "Connection" } do
+      local object, other = NOUNS[noun].make()
+      getmetatable(object).__close(object)
+      for method, kinds in pairs(NOUNS[noun].methods) do
+        if not (noun == "Connection" and (method == "close" or method == "is_closed")) then
+          local args, f = good_arguments(kinds), method
+          local what = noun .. ":" .. method .. " on a closed handle"
+          complaints[#complaints + 1] = complaint(what, function(...)
+            return getmetatable(object).__index and object[f](object, ...)
+          end, table.unpack(args, 1, args.n)) and (function()
+            local ok, err = pcall(object[f], object, table.unpack(args, 1, args.n))
+            if ok then return what .. ": no error" end
+            if not tostring(err):find "closed" then return what .. ": " .. tostring(err) end
+          end)()
+        end
+      end
+      assert.is_truthy(tostring(object):find "closed")
+      getmetatable(object).__close(object) -- again does nothing
+      if other then other:close() end
+    end
+    no(complaints)
+  end)
+
+  for name, cases in pairs(CONSTRUCTORS) do
+    it("of mp." .. name, function()
+      local complaints = {}
+      for _, args in ipairs(cases) do
+        local shown = {}
+        for i, arg in ipairs(args) do shown[i] = show(arg) end
+        complaints[#complaints + 1] = complaint(("%s(%s)"):format(name, table.concat(shown, ", ")), mp[name],
+          table.unpack(args))
+      end
+      no(complaints)
+    end)
+  end
+end)
