@@ -27,7 +27,8 @@ function checker.search(model, definitions, memory)
   local compile = ("gcc -w -DSAFETY -DVECTORSZ=512 -DMEMLIM=%d -O%s -o pan pan.c"):format(memory or 1000,
     memory and "2 -DHC4" or "0")
   local report = run(("mkdir %s && cp %s%s.pml %s && cd %s && spin -a %s %s.pml && %s && " ..
-    "./pan -E -m100000 -w%d; rm -rf %s"):format(folder, HERE, model, folder, folder, flags, model, compile, memory and 26 or 20, folder))
+    "./pan -E -m100000 -w%d; rm -rf %s"):format(folder, HERE, model, folder, folder, flags, model, compile,
+    memory and 26 or 20, folder))
   local errors = tonumber(report:match "errors: (%d+)")
   local states = tonumber(report:match "(%d+) states, stored")
   if not errors or not states then error("no search:\n" .. report, 2) end
