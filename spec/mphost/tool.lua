@@ -132,6 +132,12 @@ function tool.timed(f, ...)
   return mp.clock() - start, table.unpack(results, 1, results.n)
 end
 
+---Closes a handle of any class.
+---@param handle userdata
+function tool.close(handle)
+  getmetatable(handle).__close(handle)
+end
+
 ---Ends a process at once.
 ---@param pid integer
 function tool.kill(pid)
