@@ -51,6 +51,15 @@ int outcome_encode(lua_State *L, struct arena *arena, int failed) {
     lua_pushliteral(L, "cannot send a handle that is closed");
     rc = -EINVAL;
   }
+  if (rc == -ENOMEM && !failed) { /* the record is small, and what the result had begun is free */
+    lua_pushliteral(L, "not enough shared memory for the result");
+    make_record(L);
+    lua_pushliteral(L, "memory");
+    lua_setfield(L, -2, "kind");
+    lua_remove(L, -2);
+    failed = 1;
+    rc = -EINVAL;
+  }
   if (rc == -EINVAL) {
     if (!failed) {
       make_record(L);
