@@ -1,6 +1,6 @@
--- Producers, consumers that keep their books in a dict and in values, and the workers of a pool, all at work on the same
--- things and killed at random; afterwards every message is accounted for. Used by kill_fuzz_spec.lua and, for longer, by
--- kill_fuzz_soak_spec.lua. Another kind of user is one more entry of ROLES.
+-- Producers, consumers that keep their books in a dict and in values, and the workers of a pool, all at work on the
+-- same things and killed at random; afterwards every message is accounted for. Used by kill_fuzz_spec.lua and, for
+-- longer, by kill_fuzz_soak_spec.lua. Another kind of user is one more entry of ROLES.
 local mp = require "mphost"
 local probe = require "probe"
 local tool = require "mphost.tool"
@@ -12,8 +12,8 @@ local function filler(who, k)
   return word:rep(k % 97 == 0 and 9000 // #word or k % 60) -- some stand in blocks of their own
 end
 
--- What a process of the role does until it is killed: run(shared, number of its life, its own value). The value says how
--- often it is sure to have done it.
+-- What a process of the role does until it is killed: run(shared, number of its life, its own value). The value says
+-- how often it is sure to have done it.
 local ROLES = {
   producer = { count = 3, run = function(shared, who, sure)
     for k = 1, math.maxinteger do
@@ -129,7 +129,7 @@ function fuzz.run(seconds)
   local rest = drain(shared)
   assert(shared.torn.value == 0, "torn")
   assert(shared.doubled.value == 0, "doubled")
-  -- Of each producer all came that it was sure of, and perhaps the one in its hand, less those in dead consumers' hands.
+  -- Of each producer all came that it was sure of, perhaps the one in its hand, less those in dead consumers' hands.
   local deaths, sure, came, missing, last = {}, {}, 0, 0, {}
   for role in pairs(ROLES) do deaths[role], sure[role] = 0, 0 end
   for _, life in ipairs(lives) do
