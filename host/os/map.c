@@ -69,7 +69,7 @@ static int retried(int fd, int mode, size_t offset, size_t size) {
 /* fallocate does not fail for want of memory, it brings the system to kill processes. Looking costs
    some 50 us. */
 static int is_there(uint64_t size) {
-  static uint64_t credit; /* so much may be taken without looking again */
+  static _Thread_local uint64_t credit; /* so much may be taken without looking again */
   if (size > credit) {
     uint64_t available = memory_available();
     if (available < RESERVE || available - RESERVE < size) return 0;

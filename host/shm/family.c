@@ -16,8 +16,8 @@ static PROCESS_LOCAL uint64_t
 
 /* By the parent's hold, open addressing. This process's own, made when it is first asked for: holds
    that come later are no copies, and each copy is asked for once. */
-static struct heirloom { uint64_t hold, copy; } * heirlooms;
-static size_t heirloom_mask;
+static PROCESS_LOCAL struct heirloom { uint64_t hold, copy; } * heirlooms;
+static PROCESS_LOCAL size_t heirloom_mask;
 
 static struct slots *slots(void) {
   return region_at(REGION_SLOTS);

@@ -12,7 +12,7 @@
 #include "os/clock.h"
 #include "shm/object.h"
 
-static struct attachment *attachments;
+static PROCESS_LOCAL struct attachment *attachments;
 
 static uint64_t holder_word(const struct attachment *a) {
   return (uint64_t)getpid() << 32 | (uint32_t)a->map.fd;
