@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "shm/cell.h"
+#include "shm/dict.h"
 #include "shm/job.h"
 #include "shm/queue.h"
 #include "threads_tsan.h"

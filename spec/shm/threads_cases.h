@@ -208,6 +208,50 @@ static void a_cell(void **state) {
   object_drop(hold);
 }
 
+/* ---- dict ---- */
+
+#define KEYS 40
+
+static uint64_t dict;
+
+/* Counts on keys of all, and sets, deletes and looks at others; tables grow meanwhile. */
+static void work_on_dict(int who) {
+  static _Thread_local char room[DICT_COPY];
+  static const char text[300] = "any bytes";
+  uint32_t seed = (uint32_t)who;
+  struct buffer snapshot = {0};
+  for (int i = 0; i < 500 * rounds; i++) {
+    struct dict_value one = {.kind = DICT_NUMBER, .word = 1}, before;
+    struct dict_key key = {.kind = DICT_INTEGER, .word = (uint64_t)i % KEYS};
+    sure(dict_add(dict, &key, &one, &before) == 0);
+    key.word = 1000 + draw(&seed) % 300;
+    struct dict_value bytes = {
+        .kind = DICT_BYTES, .bytes = text, .size = draw(&seed) % sizeof text};
+    if (draw(&seed) % 3 == 0) bytes.kind = DICT_NOTHING;
+    sure(dict_put(dict, &key, &bytes, NULL) >= 0);
+    if (dict_get(dict, &key, &before, room, NULL)) sure(memcmp(room, text, before.size) == 0);
+    if (i % 50 == 0) sure(dict_snapshot(dict, &snapshot, 0) == 0 && dict_length(dict) >= 1);
+  }
+  free(snapshot.data);
+}
+
+static void a_dict(void **state) {
+  (void)state;
+  uint64_t hold, sum = 0;
+  char room[DICT_COPY];
+  dict = dict_new(family_ledger(), &hold);
+  assert_true(dict);
+  crew_do(work_on_dict);
+  for (uint64_t i = 0; i < KEYS; i++) {
+    struct dict_value value;
+    assert_int_equal(
+        dict_get(dict, &(struct dict_key){.kind = DICT_INTEGER, .word = i}, &value, room, NULL), 1);
+    sum += value.word;
+  }
+  assert_int_equal(sum, 500 * rounds * CREW);
+  object_drop(hold);
+}
+
 /* ---- heap and objects ---- */
 
 static void alloc_and_drop(int who) {
@@ -372,6 +416,7 @@ static int two_begin(void **state) {
 #define THREAD_CASES                                                                               \
   ON_BOTH(a_queue_that_grows), ON_BOTH(a_narrow_queue), ON_BOTH(blocks_in_a_queue),                \
       ON_BOTH(batches), ON_BOTH(a_queue_that_redelivers), ON_BOTH(a_lock), ON_BOTH(a_cell),        \
-      ON_BOTH(the_heap), ON_BOTH(an_object), ON_BOTH(slots_come_and_go), ON_BOTH(a_pool)
+      ON_BOTH(a_dict), ON_BOTH(the_heap), ON_BOTH(an_object), ON_BOTH(slots_come_and_go),          \
+      ON_BOTH(a_pool)
 
 #endif
