@@ -6,6 +6,7 @@
 
 #include "bind/arena.h"
 #include "bind/bind.h"
+#include "bind/interrupt.h"
 #include "bind/outcome.h"
 #include "os/clock.h"
 #include "shm/family.h"
@@ -206,7 +207,7 @@ static int job_m_collect(lua_State *L) {
   int64_t deadline = bind_deadline(L, 5);
   while (work->next < job->chunks) {
     int rc = job_wait(job, work->next, slots, n, deadline);
-    if (rc == -EINTR) continue;
+    if (interrupt_again(L, rc)) continue;
     if (rc < 0) return bind_fail(L, rc);
     if (rc == 0) return lua_pushliteral(L, "dead"), 1;
     if (atomic_load(&job->chunk[work->next].state) != CHUNK_DONE) {
@@ -234,6 +235,15 @@ static int job_m_bury(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)(chunk->first + chunk->items) - 1);
   lua_pushboolean(L, atomic_load(&family_slot(slot)->status.item) == next);
   return 3;
+}
+
+/* holds(slot): whether the process of this slot works in this job. */
+static int job_m_holds(lua_State *L) {
+  struct work *work = check_work(L, 1);
+  lua_Integer slot = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, slot >= 0 && slot < (lua_Integer)FAMILY_MOST, 2, "a slot expected");
+  lua_pushboolean(L, atomic_load(&family_slot((int)slot)->status.job) == work->block);
+  return 1;
 }
 
 static int job_m_stop(lua_State *L) {
@@ -266,11 +276,9 @@ static int job_gc(lua_State *L) {
 void bind_pool(lua_State *L) {
   static const luaL_Reg pool_methods[] = {
       {"post", pool_m_post}, {"stop", pool_m_stop}, {"close", handle_close}, {NULL, NULL}};
-  static const luaL_Reg job_methods[] = {{"collect", job_m_collect},
-                                         {"bury", job_m_bury},
-                                         {"stop", job_m_stop},
-                                         {"free", job_m_free},
-                                         {NULL, NULL}};
+  static const luaL_Reg job_methods[] = {{"collect", job_m_collect}, {"bury", job_m_bury},
+                                         {"holds", job_m_holds},     {"stop", job_m_stop},
+                                         {"free", job_m_free},       {NULL, NULL}};
   static const luaL_Reg functions[] = {{"pool", pool_create}, {"job", job_create}, {NULL, NULL}};
   bind_class(L, bind_pool_class, pool_methods, handle_close);
   bind_class(L, CLASS, job_methods, job_gc);

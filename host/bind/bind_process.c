@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/interrupt.h"
 #include "bind/parcel.h"
 #include "os/clock.h"
 #include "os/futex.h"
@@ -17,6 +18,7 @@
 #include "shm/pipe.h"
 
 #define CLASS "mphost.core.Process"
+#define LOOK 200000000 /* ns */
 
 struct process {
   proc proc;
@@ -59,19 +61,28 @@ static void reap(struct process *process) {
   family_scan();
 }
 
-/* 1 ended, 0 running; goes on after signals. */
-static int wait_for(struct process *process, int64_t deadline) {
+/* 1 ended, 0 running; goes on after signals, which may raise in L (NULL: not here). */
+static int wait_in(lua_State *L, struct process *process, int64_t deadline) {
   int rc;
-  do rc = proc_wait(&process->proc, deadline);
-  while (rc == -EINTR);
+  for (;;) {
+    int64_t look = clock_now() + LOOK; /* a signal may have come just before the wait began */
+    rc = proc_wait(&process->proc, L && deadline > look ? look : deadline);
+    if (rc == 0 && L && deadline > look) rc = -EINTR;
+    if (!(L ? interrupt_again(L, rc) : rc == -EINTR)) break;
+  }
   if (rc == 1) reap(process);
   return rc;
+}
+
+static int wait_for(struct process *process, int64_t deadline) {
+  return wait_in(NULL, process, deadline);
 }
 
 /* The child: runs the body on a stack of its own and never comes back. The body answers with its
  * exit code. */
 static void run_child(lua_State *L, int slot) {
   if (family_enter(slot) < 0) _exit(127);
+  interrupt_forget();
   while (opened) close_descriptor(opened);
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
@@ -115,7 +126,7 @@ static int process_fork(lua_State *L) {
 /* wait([timeout]): true, or nil, message, "timeout". */
 static int process_m_wait(lua_State *L) {
   struct process *process = check(L);
-  if (!wait_for(process, bind_deadline(L, 2))) return bind_fail(L, -ETIMEDOUT);
+  if (!wait_in(L, process, bind_deadline(L, 2))) return bind_fail(L, -ETIMEDOUT);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -164,6 +175,23 @@ static int process_m_pid(lua_State *L) {
 static int process_m_slot(lua_State *L) {
   lua_pushinteger(L, check(L)->slot);
   return 1;
+}
+
+/* progress(): index of the item in its hand or nil, items done, failed, seconds since it began that
+ * chunk. All 0 once it has ended. */
+static int process_m_progress(lua_State *L) {
+  struct process *process = check(L);
+  struct status none = {.item = STATUS_NONE};
+  struct status *status = process->slot < 0 ? &none : &family_slot(process->slot)->status;
+  uint64_t item = atomic_load(&status->item), since = atomic_load(&status->since);
+  if (item == STATUS_NONE || !atomic_load(&status->job))
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, (lua_Integer)item);
+  lua_pushinteger(L, (lua_Integer)atomic_load(&status->done));
+  lua_pushinteger(L, (lua_Integer)atomic_load(&status->failed));
+  lua_pushnumber(L, since ? (lua_Number)(clock_now() - (int64_t)since) / 1e9 : 0);
+  return 4;
 }
 
 static int process_m_sentinel(lua_State *L) {
@@ -242,20 +270,24 @@ static int process_doze(lua_State *L) {
       if (expected[n++] && robust_is_free(life)) return 0;
     }
   }
-  if (n)
-    futex_wait_many(words, expected, n, deadline);
-  else
-    clock_sleep_until(deadline);
+  int rc = n ? futex_wait_many(words, expected, n, deadline) : clock_sleep_until(deadline);
+  interrupt_again(L, rc);
   return 0;
 }
 
 void bind_process(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", process_m_wait},         {"status", process_m_status},
-      {"signal", process_m_signal},     {"pid", process_m_pid},
-      {"sentinel", process_m_sentinel}, {"take", process_m_take},
-      {"slot", process_m_slot},         {"is_gone", process_m_is_gone},
-      {"close", process_close},         {NULL, NULL},
+      {"wait", process_m_wait},
+      {"status", process_m_status},
+      {"signal", process_m_signal},
+      {"pid", process_m_pid},
+      {"sentinel", process_m_sentinel},
+      {"take", process_m_take},
+      {"slot", process_m_slot},
+      {"is_gone", process_m_is_gone},
+      {"progress", process_m_progress},
+      {"close", process_close},
+      {NULL, NULL},
   };
   static const luaL_Reg functions[] = {
       {"fork", process_fork}, {"leave", process_leave}, {"doze", process_doze}, {NULL, NULL}};

@@ -1,6 +1,7 @@
 /* core.queue: queues of Lua values. */
 #include <errno.h>
 
+#include "bind/interrupt.h"
 #include "bind/message.h"
 #include "os/clock.h"
 #include "shm/family.h"
@@ -131,7 +132,7 @@ static int queue_m_wait_done(lua_State *L) {
   int64_t deadline = bind_deadline(L, 2);
   int rc;
   do rc = queue_wait_done(queue, deadline);
-  while (rc == -EINTR);
+  while (interrupt_again(L, rc));
   if (rc < 0) return bind_fail(L, rc);
   lua_pushboolean(L, 1);
   return 1;

@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/interrupt.h"
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "shm/family.h"
 #include "shm/heap.h"
+
+#define LOOK 200000000 /* ns */
 
 static int system_clock(lua_State *L) {
   lua_pushnumber(L, (lua_Number)clock_now() / 1e9);
@@ -18,7 +21,12 @@ static int system_sleep(lua_State *L) {
   lua_Number seconds = luaL_checknumber(L, 1);
   luaL_argcheck(L, seconds >= 0, 1, "not negative expected");
   int64_t deadline = clock_deadline(seconds);
-  while (clock_sleep_until(deadline) == -EINTR) continue;
+  for (;;) {
+    int64_t look = clock_now() + LOOK; /* a signal may have come just before the sleep began */
+    int rc = clock_sleep_until(deadline > look ? look : deadline);
+    if (rc == 0 && deadline > look) rc = -EINTR;
+    if (!interrupt_again(L, rc)) break;
+  }
   return 0;
 }
 

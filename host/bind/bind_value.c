@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "bind/bind.h"
+#include "bind/interrupt.h"
 #include "bind/number.h"
 #include "os/clock.h"
 #include "shm/cell.h"
@@ -119,7 +120,7 @@ static int value_m_wait(lua_State *L) {
   int64_t deadline = bind_deadline(L, 3);
   int rc;
   do rc = cell_wait(cell, old, deadline);
-  while (rc == -EINTR);
+  while (interrupt_again(L, rc));
   if (rc < 0) return bind_fail(L, rc);
   lua_pushboolean(L, 1);
   return 1;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bind/interrupt.h"
 #include "bind/parcel.h"
 #include "os/clock.h"
 #include "shm/family.h"
@@ -12,30 +13,31 @@
 
 /* ---- out ---- */
 
-static int put_bytes(uint64_t queue, const void *bytes, size_t size, int64_t deadline) {
-  int rc;
-  do rc = queue_put(queue, bytes, size, deadline);
-  while (rc == -EINTR);
+/* Puts a block; drops it when it cannot, but for -EINTR. */
+static int put_block(uint64_t queue, uint64_t block, int64_t deadline) {
+  if (!block) return -ENOMEM;
+  int rc = queue_put_block(queue, block, deadline);
+  if (rc < 0 && rc != -EINTR) object_drop(block);
   return rc;
 }
 
-/* Puts a block; drops it when it cannot. */
-static int put_block(uint64_t queue, uint64_t block, int64_t deadline) {
-  int rc;
-  if (!block) return -ENOMEM;
-  do rc = queue_put_block(queue, block, deadline);
-  while (rc == -EINTR);
-  if (rc < 0) object_drop(block);
+static int put_parcel(uint64_t queue, struct parcel *parcel, size_t size, int64_t deadline) {
+  if (!parcel_is_large(parcel, size) && !queue_redelivers(queue))
+    return queue_put(queue, parcel_bytes(parcel), size, deadline);
+  uint64_t block = parcel_block(parcel, size);
+  int rc = put_block(queue, block, deadline);
+  if (rc == -EINTR) object_drop(block);
   return rc;
 }
 
 int message_put(lua_State *L, uint64_t queue, int index, int64_t deadline) {
-  struct parcel *parcel = parcel_open(L);
-  size_t size = parcel_encode(L, parcel, index);
-  int rc = parcel_is_large(parcel, size) || queue_redelivers(queue)
-               ? put_block(queue, parcel_block(parcel, size), deadline)
-               : put_bytes(queue, parcel_bytes(parcel), size, deadline);
-  parcel_close(parcel);
+  int rc;
+  do { /* after a signal all again: nothing is held while that may raise */
+    struct parcel *parcel = parcel_open(L);
+    size_t size = parcel_encode(L, parcel, index);
+    rc = put_parcel(queue, parcel, size, deadline);
+    parcel_close(parcel);
+  } while (interrupt_again(L, rc));
   return rc;
 }
 
@@ -108,14 +110,14 @@ static void fill_batch(lua_State *L, struct batch *batch, uint64_t queue, int li
 }
 
 /* Puts what stands from i on and has no block of its own. */
-static int put_run(uint64_t queue, struct batch *batch, const char **bytes, size_t *i, size_t n,
-                   int64_t deadline) {
+static int put_run(lua_State *L, uint64_t queue, struct batch *batch, const char **bytes, size_t *i,
+                   size_t n, int64_t deadline) {
   size_t end = *i, done;
   while (end < n && batch->sizes[end] != BLOCK) end++;
   while (*i < end) {
     int rc = queue_put_many(queue, *bytes, batch->sizes + *i, end - *i, &done, deadline);
     for (size_t k = *i + done; *i < k; ++*i) *bytes += ((size_t)batch->sizes[*i] + 7) / 8 * 8;
-    if (rc < 0 && rc != -EINTR) return rc;
+    if (rc < 0 && !interrupt_again(L, rc)) return rc;
   }
   return 0;
 }
@@ -131,9 +133,12 @@ size_t message_put_many(lua_State *L, uint64_t queue, int list, size_t n, int64_
   *rc = 0;
   while (i < n && *rc == 0) {
     if (batch->sizes[i] != BLOCK) {
-      *rc = put_run(queue, batch, &bytes, &i, n, deadline);
-    } else if ((*rc = put_block(queue, batch->blocks[batch->sent++], deadline)) == 0) {
-      i++;
+      *rc = put_run(L, queue, batch, &bytes, &i, n, deadline);
+    } else {
+      do *rc = put_block(queue, batch->blocks[batch->sent], deadline);
+      while (interrupt_again(L, *rc));
+      batch->sent++;
+      if (*rc == 0) i++;
     }
   }
   lua_closeslot(L, top);
@@ -179,9 +184,14 @@ static void push_foreign(lua_State *L) {
 int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
   uint64_t block;
   int rc;
-  struct buffer *buffer = open_buffer(L);
-  do rc = queue_get(queue, buffer, &block, deadline);
-  while (rc == -EINTR);
+  struct buffer *buffer;
+  int top = lua_gettop(L);
+  do {
+    lua_settop(L, top);
+    buffer = open_buffer(L);
+    rc = queue_get(queue, buffer, &block, deadline);
+    if (rc == -EINTR) close_buffer(buffer);
+  } while (interrupt_again(L, rc));
   if (rc == -EBADMSG) {
     close_buffer(buffer);
     push_foreign(L);
@@ -238,9 +248,14 @@ int message_get_many(lua_State *L, uint64_t queue, int list, lua_Integer *n, siz
   uint64_t block;
   int rc;
   luaL_checkstack(L, 8, NULL);
-  struct buffer *buffer = open_buffer(L);
-  do rc = queue_get_many(queue, buffer, most, &block, deadline);
-  while (rc == -EINTR);
+  struct buffer *buffer;
+  int top = lua_gettop(L);
+  do {
+    lua_settop(L, top);
+    buffer = open_buffer(L);
+    rc = queue_get_many(queue, buffer, most, &block, deadline);
+    if (rc == -EINTR) close_buffer(buffer);
+  } while (interrupt_again(L, rc));
   if (rc == -EBADMSG) {
     push_foreign(L);
     append(L, 1, list, n, bad);

@@ -24,11 +24,14 @@ struct waiter {
 };
 #define WAITER_32 2
 
+volatile sig_atomic_t futex_disturbed;
+
 static struct timespec timespec_of(int64_t ns) {
   return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
 int futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline) {
+  if (futex_disturbed) return -EINTR;
   struct timespec t = timespec_of(deadline);
   struct timespec *until = deadline == CLOCK_NEVER ? NULL : &t;
   /* WAIT_BITSET takes an absolute time, plain WAIT a relative one. */
@@ -48,6 +51,7 @@ int futex_wait_many(_Atomic uint32_t *const *words, const uint32_t *expected, in
   static _Atomic int
       missing; /* the kernel said ENOSYS once: valgrind 3.19 does, Linux before 5.16 does */
   if (n == 1) return futex_wait(words[0], expected[0], deadline);
+  if (futex_disturbed) return -EINTR;
   if (atomic_load_explicit(&missing, memory_order_relaxed))
     return wait_first(words[0], expected[0], deadline);
   struct waiter list[FUTEX_MANY];

@@ -7,10 +7,16 @@
 #ifndef OS_FUTEX_H
 #define OS_FUTEX_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
 #define FUTEX_MANY 128 /* words that futex_wait_many can watch */
+
+/* While this is set no sleep begins: waits return -EINTR at once. A signal handler sets it to be
+   noticed also when the signal did not come during a sleep but just before; with slices that is
+   after 50 ms at the latest. Who set it clears it. */
+extern volatile sig_atomic_t futex_disturbed;
 
 /* Sleeps while *word == expected, until the deadline (absolute, ns).
    0 woken (perhaps for nothing), -EAGAIN the word differs, -ETIMEDOUT, -EINTR a signal handler ran.

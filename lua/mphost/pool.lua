@@ -201,10 +201,26 @@ local function run_call(self, call)
   end
 end
 
+-- The call was broken off from outside (Ctrl-C): who works for it would go on for nobody, for how long nobody knows.
+local function kill_busy(self, call)
+  for number, worker in ipairs(self._workers) do
+    local busy = false
+    for _, job in ipairs(call.jobs) do busy = busy or not call.over[job] and job:holds(worker.slot) end
+    if busy then
+      for _, job in ipairs(call.jobs) do job:stop() end
+      worker.core:signal(9)
+      start_worker(self, number)
+      worker.core:wait()
+      worker.core:close()
+    end
+  end
+end
+
 local function run_remote(self, call)
   free_jobs(self)
   start(self)
   local ok, why = pcall(run_call, self, call)
+  if not ok then kill_busy(self, call) end
   abandon(self, call)
   if not ok then error(why, 0) end
   if call.init_error then
@@ -409,6 +425,17 @@ function pool.Pool(options)
   }, Pool)
   open_pools[self] = true
   return self
+end
+
+---The pools of this process that are not closed.
+---@return mphost.Pool[]
+function pool.list()
+  local list = {}
+  for each in pairs(open_pools) do
+    if each._pid == core.pid() and each._state == "open" then list[#list + 1] = each end
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
 end
 
 process.on_finish(function()

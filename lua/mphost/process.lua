@@ -22,7 +22,7 @@ local finishers = {} -- what else must end with this process
 ---@field exitcode integer|"unknown"|nil  nil while it runs; 0..255; -N when signal N ended it
 ---@field sentinel integer  a file descriptor that becomes readable when it ends
 local methods = {}
-local Process = { __name = "mphost.Process" }
+local Process = { __name = "mphost.Process", __methods = methods }
 
 -- Raises at the line of the caller of the method unless it is a process.
 local function is_process(self, name, level)
@@ -98,7 +98,7 @@ function process.become(self, seed)
   parent = { name = process.current_process().name, pid = self._parent_pid, is_alive = function() return true end }
   for child in pairs(children) do child._foreign = true end
   current, children, count = self, {}, 0
-  self._own_pid = core.pid()
+  self._own_pid, self.pid = core.pid(), core.pid() -- a pool's worker is a plain table
   math.randomseed(seed)
   base, given = is_fixed and seed or nil, 0
 end
@@ -353,6 +353,19 @@ function process.finish()
   for child in pairs(children) do left[#left + 1] = child end
   for _, child in ipairs(left) do
     if child.daemon then child:kill() end
+    child:join()
+  end
+  for _, finisher in ipairs(finishers) do finisher() end
+end
+
+---Ends all of this process's children: SIGTERM, and SIGKILL for those that are there a second later. Pools at once.
+function process.stop()
+  local left = {}
+  for child in pairs(children) do left[#left + 1] = child end
+  for _, child in ipairs(left) do child:terminate() end
+  local deadline = core.clock() + 1
+  for _, child in ipairs(left) do
+    if not child:join(math.max(0, deadline - core.clock())) then child:kill() end
     child:join()
   end
   for _, finisher in ipairs(finishers) do finisher() end

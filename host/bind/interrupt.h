@@ -1,0 +1,23 @@
+/* Interrupting Lua code from outside: a signal handler asks, the code that runs raises
+   "interrupted!".
+
+   Asking sets a debug hook, which is all that Lua allows a signal handler to do; it fires at the
+   next instruction. Code that sleeps in a blocking call of ours runs no instruction: there the
+   signal's EINTR is the moment to look. A hook that somebody else's handler has set (stock lua's
+   own, for SIGINT) is given its chance at the same moment. */
+#ifndef BIND_INTERRUPT_H
+#define BIND_INTERRUPT_H
+
+#include <lua.h>
+
+/* May be called by a signal handler on the thread that runs L: L raises "interrupted!" soon. */
+void interrupt_ask(lua_State *L);
+
+/* Forgets what was asked and did not happen yet. */
+void interrupt_forget(void);
+
+/* For blocking calls: whether rc, -EINTR, means that they go on waiting. Raises when something was
+ * asked: no lock and no memory may be held. */
+int interrupt_again(lua_State *L, int rc);
+
+#endif
