@@ -135,6 +135,13 @@ function mp.unpack(bytes, options)
   return construct("unpack", core.unpack, bytes, options and options.code)
 end
 
+---The prompt, here and now: reads Lua from standard input and runs it, with the local variables of the function that
+---calls this at hand, to read and to assign. Returns at the end of input or at `:quit`. Under the program `mphost`, on
+---a terminal, with line editing.
+function mp.repl()
+  require("mphost.repl").run(2)
+end
+
 ---The integers from `from` to `to`, as a list.
 ---@param from integer
 ---@param to integer
