@@ -48,7 +48,8 @@ enum {
   MPH_ENOMEM = -2,  /* no memory left */
   MPH_EFILE = -3,   /* the script could not be opened or read */
   MPH_ESYNTAX = -4, /* the code does not compile; nothing of it ran */
-  MPH_ERUN = -5     /* the code raised an error */
+  MPH_ERUN = -5,    /* the code raised an error */
+  MPH_EINTR = -6    /* mph_interrupt was called, and an error ended the code after that */
 };
 
 /* Bits of mph_config.flags. */
@@ -113,6 +114,25 @@ MPH_API int mph_require(mph_host *host, const char *module, const char *global);
 /* What went wrong in the last call that failed: the message, and for MPH_ERUN the traceback below
  * it. "" when nothing did. Valid until the next call with this host. */
 MPH_API const char *mph_errmsg(mph_host *host);
+
+/* Asks the code that runs in this host to stop: it raises "interrupted!" at its next instruction,
+ * or out of the call of this library in which it sleeps if a signal ends that sleep. The code may
+ * catch it as any error; __close and __gc run. Code inside a coroutine notices only once it sleeps
+ * or yields. May be called from a signal handler that runs on the host's own thread, and from
+ * nowhere else while another thread is in the host. Without code that runs it does nothing. */
+MPH_API void mph_interrupt(mph_host *host);
+
+/* Ends the processes and pools that the host's Lua code has started: SIGTERM, after a second
+ * SIGKILL; waits for them. Returns 0. mph_close alone waits for those that are not daemons. */
+MPH_API int mph_stop(mph_host *host);
+
+/* Runs the prompt (mp.repl in Lua) until its end of input or `:quit`: reads Lua from standard
+ * input, writes results to standard output, prompts and errors to standard error. Line editing is
+ * the calling program's to offer, by a module "mphost.terminal" in package.preload (the functions
+ * are described in lua/mphost/repl.lua); without one there are plain lines. No signal handler is
+ * installed: call mph_interrupt in one for SIGINT to cancel what runs. Processes started at the
+ * prompt are ended with it. Returns 0. */
+MPH_API int mph_repl(mph_host *host);
 
 /* The other way in: `luaL_requiref(L, "mphost", luaopen_mphost, 0)` opens the library in a state of
  * the caller's. It is also what `require "mphost"` in a stock lua5.4 finds. Leaves the module on

@@ -71,4 +71,4 @@ build() {
 }
 
 # shellcheck disable=SC2034 # used by those who source this
-build_packages=(gcc libc6-dev make cmake pkg-config liblua5.4-dev)
+build_packages=(gcc libc6-dev make cmake pkg-config liblua5.4-dev libedit-dev)

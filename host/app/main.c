@@ -4,8 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <lua.h>
+
 #include "app/options.h"
-#include "app/prompt.h"
+#include "app/signals.h"
+#include "app/terminal.h"
 #include "mphost.h"
 
 enum { EXIT_USAGE = 2 };
@@ -14,7 +17,9 @@ enum { EXIT_USAGE = 2 };
 static bool check(mph_host *h, int rc) {
   if (rc >= 0) return true;
   fflush(stdout); /* what the script printed before stands above the error */
-  fprintf(stderr, "mphost: %s\n", mph_errmsg(h));
+  const char *message = mph_errmsg(h);
+  int shown = rc == MPH_EINTR ? (int)strcspn(message, "\n") : (int)strlen(message);
+  fprintf(stderr, "mphost: %.*s\n", shown, message); /* an interruption is no error: one line */
   return false;
 }
 
@@ -41,6 +46,11 @@ static bool run_step(mph_host *h, const struct step *step) {
   }
 }
 
+static void print_version(FILE *out) {
+  fprintf(out, "mphost %s (Lua %s.%s)\n", mph_version(), LUA_VERSION_MAJOR "." LUA_VERSION_MINOR,
+          LUA_VERSION_RELEASE);
+}
+
 /* LUA_INIT_5_4 or LUA_INIT: code, or @file. */
 static bool run_init(mph_host *h) {
   const char *name = "=LUA_INIT_5_4", *value = getenv(name + 1);
@@ -59,19 +69,18 @@ static bool run_script(mph_host *h, const struct options *o, char **argv) {
 
 static bool run(mph_host *h, const struct options *o, int argc, char **argv) {
   bool has_script = o->script < argc;
-  if (o->version) prompt_version(stdout);
+  if (o->version) print_version(stdout);
   if (!check(h, mph_set_args(h, argc, argv, o->script))) return false;
   if (!o->noenv && !run_init(h)) return false;
   for (int i = 0; i < o->nsteps; i++)
-    if (!run_step(h, &o->steps[i])) return false;
+    if (signals_caught() || !run_step(h, &o->steps[i])) return false;
   if (has_script && !run_script(h, o, argv)) return false;
-  if (o->interactive) {
-    prompt_run(h);
-  } else if (!has_script && !o->has_code && !o->version) {
-    if (!isatty(STDIN_FILENO)) return check(h, mph_run_file(h, NULL, 0));
-    prompt_run(h);
-  }
-  return true;
+  bool nothing = !has_script && !o->has_code && !o->version;
+  if (nothing && !o->interactive && !isatty(STDIN_FILENO))
+    return check(h, mph_run_file(h, NULL, 0));
+  if (!o->interactive && !nothing) return true;
+  print_version(stderr);
+  return check(h, mph_repl(h)) && !signals_caught();
 }
 
 /* Options reach the Lua side, and programs that a script starts, as variables. */
@@ -86,6 +95,17 @@ static int export_settings(const struct options *o) {
   return rc;
 }
 
+/* MPHOST_SEED makes the random numbers of a run the same each time. */
+static bool seed(mph_host *h) {
+  const char *value = getenv("MPHOST_SEED");
+  if (!value) return true;
+  return check(h,
+               mph_run_string(h,
+                              "math.randomseed(math.tointeger(tonumber(os.getenv 'MPHOST_SEED')) or"
+                              " error('MPHOST_SEED: an integer expected', 0))",
+                              "=MPHOST_SEED"));
+}
+
 static int run_host(const struct options *o, int argc, char **argv) {
   mph_host *h;
   mph_config config = MPH_CONFIG_INIT;
@@ -95,8 +115,14 @@ static int run_host(const struct options *o, int argc, char **argv) {
     fprintf(stderr, "mphost: %s\n", mph_strerror(rc));
     return EXIT_FAILURE;
   }
-  bool ok = run(h, o, argc, argv);
+  terminal_offer(h);
+  signals_watch(h);
+  bool ok = seed(h) && run(h, o, argc, argv);
+  int died = ok ? 0 : signals_caught();
+  signals_relax();
+  if (died) mph_stop(h);
   mph_close(h);
+  if (died) signals_die(died);
   return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

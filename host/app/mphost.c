@@ -2,6 +2,7 @@
  * Lua error ever leaves through a caller who is not Lua. */
 #include "mphost.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,13 @@
 #include <lua.h>
 
 #include "app/state.h"
+#include "bind/interrupt.h"
 
 struct mph_host {
   lua_State *L;
   char *message; /* of the last failure, malloc'ed; NULL: none, or no memory for it */
   int rc;        /* of the last call */
+  volatile sig_atomic_t interrupted; /* asked for during the call that runs */
 };
 
 static const struct {
@@ -26,6 +29,7 @@ static const struct {
     {"MPH_EFILE", "cannot read the file"},
     {"MPH_ESYNTAX", "the code does not compile"},
     {"MPH_ERUN", "the code raised an error"},
+    {"MPH_EINTR", "interrupted"},
 };
 enum { RESULTS = sizeof results / sizeof *results };
 
@@ -89,6 +93,8 @@ static int note(mph_host *h, int rc, const char *text) {
 /* How every call with a host begins: forgets the last failure and sees to room on the stack. */
 static int begin(mph_host *h, bool valid) {
   if (!h) return MPH_EINVAL;
+  interrupt_forget();
+  h->interrupted = 0;
   return note(h, !valid ? MPH_EINVAL : lua_checkstack(h->L, 8) ? MPH_OK : MPH_ENOMEM, NULL);
 }
 
@@ -97,6 +103,7 @@ static int fail(mph_host *h, int status) {
   int rc = status == LUA_ERRMEM      ? MPH_ENOMEM
            : status == LUA_ERRSYNTAX ? MPH_ESYNTAX
            : status == LUA_ERRFILE   ? MPH_EFILE
+           : h->interrupted          ? MPH_EINTR
                                      : MPH_ERUN;
   note(h, rc, lua_type(h->L, -1) == LUA_TSTRING ? lua_tostring(h->L, -1) : NULL);
   lua_pop(h->L, 1);
@@ -226,6 +233,39 @@ int mph_require(mph_host *h, const char *module, const char *global) {
   if (rc < 0) return rc;
   struct order order = {.text = module, .name = global};
   return call_helper(h, require_into, &order);
+}
+
+void mph_interrupt(mph_host *h) {
+  h->interrupted = 1;
+  interrupt_ask(h->L);
+}
+
+/* Calls a function of a module of ours. */
+static int call_module(lua_State *L) {
+  const struct order *order = lua_touserdata(L, 1);
+  lua_getglobal(L, "require");
+  lua_pushstring(L, order->text);
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, order->name);
+  lua_call(L, 0, 0);
+  return 0;
+}
+
+int mph_repl(mph_host *h) {
+  int rc = begin(h, h);
+  if (rc < 0) return rc;
+  struct order order = {.text = "mphost.repl", .name = "main"};
+  return call_helper(h, call_module, &order);
+}
+
+int mph_stop(mph_host *h) {
+  int rc = begin(h, h);
+  if (rc < 0) return rc;
+  luaL_getsubtable(h->L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  bool used = lua_getfield(h->L, -1, "mphost.process") != LUA_TNIL;
+  lua_pop(h->L, 2);
+  struct order order = {.text = "mphost.process", .name = "stop"};
+  return used ? call_helper(h, call_module, &order) : MPH_OK;
 }
 
 int luaopen_mphost(lua_State *L) {

@@ -26,7 +26,9 @@ const char options_help[] =
     "  -                the script is standard input\n"
     "Without a script, -e and -v: a prompt on a terminal, else standard input is the script.\n"
     "Variables: MPHOST_JOBS, MPHOST_SEED, MPHOST_LOG; LUA_INIT, LUA_PATH, LUA_CPATH as for lua.\n"
-    "Exit code: 0, that of os.exit, 1 after an uncaught error, 2 for a wrong option.\n";
+    "Exit code: 0, that of os.exit, 1 after an uncaught error, 2 for a wrong option; death by "
+    "SIGINT\n"
+    "and SIGTERM is real.\n";
 
 static const char *const names[] = {"-e", "-l",     "-i",     "-v",    "--version", "-E",    "-W",
                                     "-j", "--jobs", "--seed", "--log", "-h",        "--help"};
@@ -137,6 +139,8 @@ static int parse_short(struct options *o, int argc, char **argv, int *i, char *e
   char name[] = {'-', word[1], 0};
   if (strchr("elj", word[1])) {
     if (!(value = value_of(name, rest, argc, argv, i, error, size))) return -1;
+    if (!*rest && *value == '-' && word[1] != 'j') /* as lua: a forgotten value is no code */
+      return snprintf(error, size, "option '%s' needs a value, not '%s'", name, value), -1;
     if (word[1] == 'j') return store(o, name, value, error, size);
     o->has_code |= word[1] == 'e';
     o->steps[o->nsteps++] = (struct step){word[1], value};

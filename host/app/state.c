@@ -26,6 +26,21 @@ static void push_loader(lua_State *L, const struct embed_file *file) {
   lua_pushcclosure(L, load_embedded, 1);
 }
 
+/* source(chunk): the text of an embedded file by its chunk name, "@mphost/pool.lua"; nil: none. */
+static int find_source(lua_State *L) {
+  const char *chunk = luaL_checkstring(L, 1);
+  const struct embed_file *file = embed_files;
+  while (file->module && strcmp(file->chunk, chunk) != 0) file++;
+  if (!file->module) return 0;
+  lua_pushlstring(L, (const char *)file->text, file->size);
+  return 1;
+}
+
+static int load_source(lua_State *L) {
+  lua_pushcfunction(L, find_source);
+  return 1;
+}
+
 void state_preload(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const struct embed_file *file = embed_files; file->module; file++) {
@@ -34,6 +49,8 @@ void state_preload(lua_State *L) {
   }
   lua_pushcfunction(L, luaopen_mphost_core);
   lua_setfield(L, -2, "mphost.core");
+  lua_pushcfunction(L, load_source);
+  lua_setfield(L, -2, "mphost.source");
   lua_pop(L, 1);
 }
 

@@ -1,6 +1,7 @@
 /* Lua states that know the library: the embedded Lua modules and the C bindings, by
- * package.preload. "mphost" and "mphost.*" come from lua/mphost/, "mphost.core" from bind/. Nothing
- * is loaded before the first require. */
+ * package.preload. "mphost" and "mphost.*" come from lua/mphost/, "mphost.core" from bind/,
+ * "mphost.source" is a function that gives the text of the embedded files. Nothing is loaded before
+ * the first require. */
 #ifndef APP_STATE_H
 #define APP_STATE_H
 

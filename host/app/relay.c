@@ -1,0 +1,82 @@
+/* Output of child processes: see relay.h. */
+#include "app/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int ends[2] = {-1, -1}; /* read, write */
+static int terminal = -1;
+static int used;
+
+size_t relay_read(char *bytes, size_t size) {
+  ssize_t n = ends[0] >= 0 ? read(ends[0], bytes, size) : 0;
+  return n > 0 ? (size_t)n : 0;
+}
+
+static void forward(void) {
+  char bytes[4096];
+  for (size_t n; (n = relay_read(bytes, sizeof bytes)) > 0;)
+    for (size_t done = 0; done < n;) {
+      ssize_t written = write(terminal, bytes + done, n - done);
+      if (written < 0 && errno != EINTR) return;
+      if (written > 0) done += (size_t)written;
+    }
+}
+
+static void on_output(int number) {
+  (void)number;
+  int error = errno;
+  forward();
+  errno = error;
+}
+
+/* In a forked child; what is started by exec (os.execute, io.popen) keeps the terminal. Its own
+ * process group: Ctrl-C on the terminal is the prompt's. */
+static void redirect_child(void) {
+  if (ends[1] < 0) return;
+  signal(SIGURG, SIG_DFL);
+  if (used) {
+    setpgid(0, 0);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+      if (isatty(fd)) dup2(ends[1], fd);
+  }
+  close(ends[0]);
+  close(ends[1]);
+  ends[0] = ends[1] = -1;
+}
+
+static int arm(void) {
+  struct sigaction action = {.sa_handler = on_output, .sa_flags = SA_RESTART};
+  if (sigaction(SIGURG, &action, NULL) < 0 || fcntl(ends[0], F_SETOWN, getpid()) < 0 ||
+      fcntl(ends[0], F_SETSIG, SIGURG) < 0)
+    return -errno;
+  return fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int relay_open(int out) {
+  if (ends[0] >= 0) return 0;
+  terminal = out;
+  if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+  int rc = arm();
+  if (rc == 0) rc = -pthread_atfork(NULL, NULL, redirect_child);
+  if (rc < 0) {
+    close(ends[0]);
+    close(ends[1]);
+    ends[0] = ends[1] = -1;
+    return rc;
+  }
+  atexit(forward); /* the last words of children that ended with the program */
+  return 0;
+}
+
+void relay_use(int on) {
+  used = on;
+}
+
+int relay_fd(void) {
+  return ends[0];
+}

@@ -1,0 +1,40 @@
+/* What the program does about SIGINT and SIGTERM.
+
+   Running a script: the first one interrupts its code, so that what is to be closed is closed; the
+   program then ends its family and dies of that signal. A second one kills at once, and so does
+   time: code that does not notice within 5 seconds (a coroutine that never yields, one long call
+   into C) is not waited for. At a prompt SIGINT only interrupts what runs, however often. Children
+   have the default actions. */
+#ifndef APP_SIGNALS_H
+#define APP_SIGNALS_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "mphost.h"
+
+/* From now on, for this host; signals that are ignored stay so. */
+void signals_watch(mph_host *host);
+
+/* The signal that the program has to die of, 0: none. */
+int signals_caught(void);
+
+/* The code has ended: no time limit any more. */
+void signals_relax(void);
+
+/* Dies of a signal. */
+void signals_die(int number);
+
+/* A prompt begins or ends; they nest. */
+void signals_session(bool on);
+bool signals_in_session(void);
+
+/* A line is being read: SIGINT is noted, to be taken once by signals_take_interrupt, and interrupts
+ * nothing. */
+void signals_reading(bool on);
+bool signals_take_interrupt(void);
+
+/* The set of the signals that matter to who reads a line, to be blocked but for its waits. */
+void signals_of_reader(sigset_t *set);
+
+#endif
