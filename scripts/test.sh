@@ -54,7 +54,8 @@ check() {
   passed=$((passed + good)) failed=$((failed + bad))
 }
 
-need "${build_packages[@]}" lua5.4 lua-busted lua-check libcmocka-dev valgrind python3 clang libclang-rt-dev spin
+need "${build_packages[@]}" lua5.4 lua-busted lua-check libcmocka-dev valgrind python3 clang libclang-rt-dev spin \
+  tmux mandoc lua-filesystem lua-cjson lua-lpeg lua-luv
 check plain "$top/build" ''
 check asan "$top/build/asan" '' -DMPHOST_SANITIZE=address,undefined
 check clang "$top/build/clang" fuzz -DCMAKE_C_COMPILER=clang

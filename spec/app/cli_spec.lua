@@ -135,6 +135,16 @@ describe("mphost, the program", function()
     assert.equal("nil\t1\tnil\n", shell("MPHOST_JOBS=4 $M -E --seed=1 " .. show).out)
   end)
 
+  it("seeds all random numbers with --seed or MPHOST_SEED", function()
+    local show = [[-e 'print(math.random(1 << 40))']]
+    local seven = shell("$M --seed 7 " .. show).out
+    assert.equal(seven, shell("MPHOST_SEED=7 $M " .. show).out)
+    assert.not_equal(seven, shell("MPHOST_SEED=7 $M --seed 8 " .. show).out)
+    assert.not_equal(seven, shell("MPHOST_SEED=7 $M -E " .. show).out)
+    local r = shell("MPHOST_SEED=x $M " .. show)
+    assert.same({ 1, "mphost: MPHOST_SEED: an integer expected\n" }, { r.code, (r.err:gsub("\nstack.*", "\n")) })
+  end)
+
   it("runs LUA_INIT first, and its versioned form rather", function()
     assert.equal("init\nmain\n",
       shell([[unset LUA_INIT_5_4; LUA_INIT='print "init"' $M -e 'print "main"']]).out)
@@ -170,7 +180,7 @@ describe("mphost, the prompt", function()
 
   it("prints expressions, keeps globals, reads on over several lines", function()
     local r = type_in "1 + 1\nx = 5\nx, 'a'\nfor i = 1, 2 do\nprint(i)\nend\nmath.max(1,\n7)\n"
-    assert.same({ 0, "2\n5\ta\n1\n2\n7\n" }, { r.code, r.out })
+    assert.same({ 0, '2\n5\t"a"\n1\n2\n7\n' }, { r.code, r.out })
   end)
 
   it("shows errors on stderr and goes on", function()
@@ -181,7 +191,7 @@ describe("mphost, the prompt", function()
   end)
 
   it("has the library as mp", function()
-    assert.equal("table\n", type_in("type(mp)\n").out)
+    assert.equal('"table"\n', type_in("type(mp)\n").out)
   end)
 
   it("comes after the script with -i", function()

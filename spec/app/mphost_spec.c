@@ -1,11 +1,13 @@
 /* The public C interface, as an embedder uses it. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -179,6 +181,72 @@ static void requires_into_a_global(void **state) {
   assert_true(lua_toboolean(mph_lua(h), -1));
 }
 
+static mph_host *interruptible;
+
+static void on_alarm(int number) {
+  (void)number;
+  mph_interrupt(interruptible);
+}
+
+/* What the code raises, or -1: how soon it is interrupted by a signal. */
+static int run_interrupted(mph_host *h, const char *code) {
+  struct sigaction action = {.sa_handler = on_alarm};
+  struct itimerval timer = {.it_value.tv_usec = 100000};
+  interruptible = h;
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &timer, NULL);
+  return mph_run_string(h, code, "=app");
+}
+
+static void interrupts_what_runs(void **state) {
+  mph_host *h = *state;
+  mph_interrupt(h);
+  assert_int_equal(mph_run_string(h, "return 1", NULL), 1); /* it was too early */
+  assert_int_equal(run_interrupted(h, "while true do end"), MPH_EINTR);
+  assert_non_null(strstr(mph_errmsg(h), "app:1: interrupted!"));
+  assert_int_equal(run_interrupted(h, "require 'mphost'.sleep(1000)"), MPH_EINTR);
+  assert_int_equal(run_interrupted(h, "return pcall(require 'mphost'.Queue().get, "
+                                      "require 'mphost'.Queue())"),
+                   2);
+  assert_int_equal(mph_run_string(h, "error 'own'", NULL), MPH_ERUN);
+  assert_string_equal(mph_errname(MPH_EINTR), "MPH_EINTR");
+  lua_settop(mph_lua(h), 0);
+}
+
+static void stops_its_processes(void **state) {
+  mph_host *h = *state;
+  assert_int_equal(mph_stop(h), MPH_OK); /* nothing was started */
+  assert_int_equal(mph_run_string(h,
+                                  "mp = require 'mphost' p = mp.spawn(mp.sleep, 1000)"
+                                  "pool = mp.Pool(1) pool:map(mp.sleep, {0})",
+                                  "=app"),
+                   0);
+  assert_int_equal(mph_stop(h), MPH_OK);
+  assert_int_equal(mph_run_string(h, "return p.exitcode, #mp.active_children()", "=app"), 2);
+  assert_int_equal(lua_tointeger(mph_lua(h), -2), -15);
+  assert_int_equal(lua_tointeger(mph_lua(h), -1), 0);
+  lua_settop(mph_lua(h), 0);
+}
+
+static void opens_a_prompt(void **state) {
+  mph_host *h = *state;
+  int in[2], saved = dup(STDIN_FILENO);
+  static const char typed[] = "x = 6 * 7\nnonsense(\n";
+  assert_int_equal(pipe(in), 0);
+  assert_int_equal(write(in[1], typed, sizeof typed - 1), sizeof typed - 1);
+  close(in[1]);
+  dup2(in[0], STDIN_FILENO);
+  close(in[0]);
+  assert_int_equal(mph_repl(h), MPH_OK);
+  dup2(saved, STDIN_FILENO);
+  close(saved);
+  assert_int_equal(mph_run_string(h, "return x", NULL), 1);
+  assert_int_equal(lua_tointeger(mph_lua(h), -1), 42);
+  lua_settop(mph_lua(h), 0);
+  assert_int_equal(mph_repl(NULL), MPH_EINVAL);
+  assert_int_equal(mph_stop(NULL), MPH_EINVAL);
+}
+
 static void opens_as_a_guest(void **state) {
   (void)state;
   lua_State *L = luaL_newstate();
@@ -200,6 +268,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(passes_arguments_to_a_file, open_host, close_host),
       cmocka_unit_test_setup_teardown(survives_the_end_of_memory, open_host, close_host),
       cmocka_unit_test_setup_teardown(requires_into_a_global, open_host, close_host),
+      cmocka_unit_test_setup_teardown(interrupts_what_runs, open_host, close_host),
+      cmocka_unit_test_setup_teardown(stops_its_processes, open_host, close_host),
+      cmocka_unit_test_setup_teardown(opens_a_prompt, open_host, close_host),
       cmocka_unit_test(opens_as_a_guest),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,128 @@
+-- SIGINT and SIGTERM: what runs is interrupted, what is to be closed is closed, the family ends, the death is real.
+local mp = require "mphost"
+local probe = require "probe"
+local tool = require "mphost.tool"
+
+-- Runs a script that prints "ready" (after whatever pids) and sends the signal then: all it printed after that, the
+-- words before, its status and stderr.
+local function interrupt(signal, script, times)
+  local path, err = tool.file('local mp = require "mphost" io.stdout:setvbuf "line" ' .. script), os.tmpname()
+  local bin = os.getenv "MPHOST_BIN" or "build/mphost"
+  local pipe = assert(io.popen(("exec %s -e 'print(require [[mphost.core]].pid())' %s 2>%s"):format(bin, path, err)))
+  local pid = pipe:read("n", "l")
+  local words = {}
+  for line in pipe:lines() do
+    if line == "ready" then break end
+    words[#words + 1] = line
+  end
+  for _ = 1, times or 1 do
+    tool.await_sleep(pid)
+    probe.kill(pid, signal)
+  end
+  local out = pipe:read "a"
+  local _, how, code = pipe:close()
+  local file <close> = assert(io.open(err))
+  local text = file:read "a"
+  os.remove(path)
+  os.remove(err)
+  return { out = out, err = text, status = how == "signal" and -code or code, words = words }
+end
+
+local CLOSE = "local c <close> = setmetatable({}, {__close = function() print 'closed' end}) "
+
+describe("SIGINT and SIGTERM", function()
+  -- The script sleeps in each of the calls that block.
+  local sleeps = {
+    sleep = "mp.sleep(100)",
+    get = "mp.Queue():get()",
+    ["put to a full queue"] = "local q = mp.Queue(1) q:put(1) print 'ready' q:put(2)",
+    wait_done = "local q = mp.Queue() q:put(1) print 'ready' q:wait_done()",
+    value = "mp.Value('i'):wait(0)",
+    join = "local p = mp.Process{target = mp.sleep, args = {100}, daemon = true}:start() print 'ready' p:join()",
+    wait = "local p = mp.Process{target = mp.sleep, args = {100}, daemon = true}:start() print 'ready' mp.wait({p})",
+    map = "local pool = mp.Pool(2) print 'ready' pool:map(mp.sleep, {100, 100})",
+    ["in a coroutine"] = "coroutine.wrap(function() mp.sleep(100) end)()",
+    read = "io.popen 'sleep 100 & echo $!; wait':read 'a'",
+  }
+  for name, code in pairs(sleeps) do
+    if name == "read" then code = "print 'ready' io.popen('exec sleep 3'):read 'a'" end
+    it("leave " .. name, function()
+      if not code:find "ready" then code = "print 'ready' " .. code end
+      local r = interrupt(2, CLOSE .. code)
+      assert.same({ -2, "closed\n" }, { r.status, r.out })
+      assert.truthy(r.err:find("interrupted!", 1, true), r.err)
+      assert.equal(1, select(2, r.err:gsub("\n", "")), r.err)
+    end)
+  end
+
+  it("interrupt code that never sleeps", function()
+    local r = interrupt(15, CLOSE .. "io.popen('sleep 0.1; kill -TERM ' .. require 'mphost.core'.pid()) " ..
+      "print 'ready' while true do end", 0)
+    assert.same({ -15, "closed\n" }, { r.status, r.out })
+  end)
+
+  it("end processes and pools", function()
+    local r = interrupt(15, [[
+      local pids = mp.Queue()
+      local function report() pids:put(mp.current_process().pid) mp.sleep(1000) end
+      mp.spawn(report)
+      mp.spawn(function() mp.spawn(report) report() end)
+      for i = 1, 3 do print(pids:get()) end
+      local pool = mp.Pool(2)
+      for _, pid in ipairs(pool:map(function() return mp.current_process().pid end, {1, 2})) do print(pid) end
+      print 'ready'
+      mp.sleep(1000)]])
+    assert.equal(-15, r.status)
+    assert.equal(5, #r.words)
+    for _, pid in ipairs(r.words) do
+      tool.await(function() return not tool.lives(math.tointeger(pid)) end)
+    end
+  end)
+
+  it("may be caught, and then the code goes on", function()
+    local r = interrupt(2, "print 'ready' local ok, why = pcall(mp.sleep, 100) print(ok, why) os.exit(3)")
+    assert.same({ 3, "false\tinterrupted!\n" }, { r.status, (r.out:gsub("%S+: i", "i")) })
+  end)
+
+  it("kill at the second time", function()
+    local r = interrupt(2, "print 'ready' while true do pcall(mp.sleep, 100) end", 2)
+    assert.equal(-2, r.status)
+  end)
+
+  it("kill after 5 seconds what does not notice", function()
+    require("support.helper").deadline(20)
+    local seconds, r = tool.timed(interrupt, 2, [[io.popen('sleep 0.1; kill -INT ' .. require 'mphost.core'.pid())
+      print 'ready' coroutine.wrap(function() while true do end end)()]], 0)
+    assert.equal(-2, r.status)
+    assert.is_true(seconds > 4 and seconds < 15)
+  end)
+
+  it("stay ignored where they are ignored", function()
+    local r = tool.shell([[trap '' INT; exec $M -e 'os.execute("kill -INT $PPID") print "alive"']])
+    assert.same({ 0, "alive\n" }, { r.code, r.out })
+  end)
+
+  it("end children at once, by default", function()
+    for number, words in pairs { [2] = "killed by SIGINT", [15] = "killed by SIGTERM" } do
+      local p <close> = mp.spawn(mp.sleep, 100)
+      probe.kill(p.pid, number)
+      p:join()
+      assert.equal(words, p:status())
+    end
+    local pool <close> = mp.Pool(1)
+    local pid = pool:map(function() return mp.current_process().pid end, { 1 })[1]
+    probe.kill(pid, 2)
+    assert.not_equal(pid, pool:map(function() return mp.current_process().pid end, { 1 })[1])
+  end)
+
+  it("leave a pool usable", function()
+    local r = interrupt(2, [[
+      local pool = mp.Pool(2)
+      print 'ready'
+      print(pcall(pool.map, pool, function() while true do end end, {1, 2, 3, 4}))
+      print(table.concat(pool:map(function(x) return x + 1 end, {1, 2, 3}), " "))
+      os.exit(0)]])
+    assert.equal(0, r.status)
+    assert.truthy(r.out:find "^false\t[^\n]*interrupted!\n2 3 4\n$", r.out)
+  end)
+end)
