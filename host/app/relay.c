@@ -34,13 +34,35 @@ static void on_output(int number) {
   errno = error;
 }
 
-/* In a forked child; what is started by exec (os.execute, io.popen) keeps the terminal. Its own
- * process group: Ctrl-C on the terminal is the prompt's. */
+/* A child gets a process group of its own: Ctrl-C on the terminal is the prompt's. Until it has one,
+ * SIGINT is held back, and what came meanwhile is forgotten. */
+static sigset_t mask_before;
+
+static void hold_interrupt(void) {
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, &mask_before);
+}
+
+static void release_interrupt(void) {
+  pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+static void leave_group(void) {
+  struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+  setpgid(0, 0);
+  sigaction(SIGINT, &ignore, &before);
+  sigaction(SIGINT, &before, NULL);
+}
+
+/* In a forked child; what is started by exec (os.execute, io.popen) keeps the terminal. */
 static void redirect_child(void) {
+  if (used) leave_group();
+  release_interrupt();
   if (ends[1] < 0) return;
   signal(SIGURG, SIG_DFL);
   if (used) {
-    setpgid(0, 0);
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
       if (isatty(fd)) dup2(ends[1], fd);
   }
@@ -62,7 +84,7 @@ int relay_open(int out) {
   terminal = out;
   if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
   int rc = arm();
-  if (rc == 0) rc = -pthread_atfork(NULL, NULL, redirect_child);
+  if (rc == 0) rc = -pthread_atfork(hold_interrupt, release_interrupt, redirect_child);
   if (rc < 0) {
     close(ends[0]);
     close(ends[1]);
