@@ -78,6 +78,61 @@ static enum outcome takeover_verify(void) {
   return EITHER;
 }
 
+/* The producer that waits for a place holding the lock dies; the one behind it takes over. */
+static void full_queue(void) {
+  q = queue_new(2, 0, family_ledger(), &q_hold);
+  put_bytes(1, SMALL, spec_in(STEP_HANG));
+  put_bytes(2, SMALL, spec_in(STEP_HANG));
+}
+
+static void waiting_put_act(void) {
+  must(queue_put(q, ready, SMALL, clock_now() + 20 * SPEC_MS) == -ETIMEDOUT);
+}
+
+static void producer_behind(void) {
+  helper = member_start(producer_run, NULL);
+  wait_asleep(&helper);
+}
+
+static enum outcome place_taken_over_verify(void) {
+  assert_int_equal(next_number(), 1);
+  assert_int_equal(proc_wait(&helper.proc, spec_in(STEP_HANG)), 1);
+  assert_int_equal(member_end(&helper), 0);
+  assert_int_equal(queue_length(q), 2);
+  assert_int_equal(next_number(), 2);
+  assert_int_equal(next_number(), 3);
+  drop_queue();
+  return EITHER;
+}
+
+/* task_done for who waits for it. */
+static void task_waiter_run(void *arg) {
+  (void)arg;
+  must(queue_wait_done(q, CLOCK_NEVER) == 0);
+}
+
+static void task_in_hand(void) {
+  new_queue();
+  put_bytes(1, SMALL, spec_in(STEP_HANG));
+  assert_int_equal(next_number(), 1);
+  helper = member_start(task_waiter_run, NULL);
+  wait_asleep(&helper);
+}
+
+static void task_done_act(void) {
+  must(queue_task_done(q) == 0);
+}
+
+static enum outcome task_done_verify(void) {
+  int done = queue_wait_done(q, 0) == 0;
+  if (!done) assert_int_equal(queue_task_done(q), 0);
+  assert_int_equal(proc_wait(&helper.proc, spec_in(STEP_HANG)), 1);
+  assert_int_equal(member_end(&helper), 0);
+  assert_int_equal(queue_task_done(q), -ERANGE);
+  drop_queue();
+  return done ? DONE : NOT_DONE;
+}
+
 /* ---- a victim that lives: it stands still while others go on ---- */
 
 #define QUARTER (QUEUE_FIRST_RING / 4 - 16) /* bytes: four such messages fill the first ring */
@@ -129,6 +184,9 @@ static const struct scene queue_scenes[] = {
      .verify = place_verify, .every = 3},
     {"get that waits", .prepare = new_queue, .arm = get_arm, .act = waiting_act,
      .meanwhile = wait_behind, .verify = takeover_verify, .every = 7},
+    {"put that waits", .prepare = full_queue, .arm = put_arm, .act = waiting_put_act,
+     .meanwhile = producer_behind, .verify = place_taken_over_verify, .every = 7},
+    {"task_done", .prepare = task_in_hand, .act = task_done_act, .verify = task_done_verify},
     {"put_block", .prepare = thing_and_queue, .arm = block_arm, .act = put_block_act,
      .early = third_put, .verify = put_block_verify},
     {"get of a block", .prepare = block_in_queue, .arm = get_arm, .act = get_block_act,
