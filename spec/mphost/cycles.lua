@@ -86,6 +86,7 @@ function cycles.run(kind, n)
   local slack = 4 << 20
   local more = after.committed - before.committed
   assert(more <= slack, ("%d bytes more committed"):format(more))
+  if (os.getenv "MPHOST_SANITIZE" or "") ~= "" then return end -- it keeps what was freed for a while
   assert(after.private - before.private <= slack, ("%d private bytes more"):format(after.private - before.private))
 end
 

@@ -214,8 +214,8 @@ describe("Misuse", function()
         local _, value = debug.getupvalue(meta.__index, i)
         if type(value) == "table" and (value.close or value.add) then methods = value end
       end
-      for name, method in pairs(methods) do
-        if type(method) == "function" then assert.is_table(it_has.methods[name], noun .. ":" .. name) end
+      for name, f in pairs(methods) do
+        if type(f) == "function" then assert.is_table(it_has.methods[name], noun .. ":" .. name) end
       end
       for name in pairs(it_has.methods) do assert.is_function(methods[name], noun .. ":" .. name) end
       if other then other:close() end
