@@ -167,14 +167,18 @@ static int barrier_m_wait(lua_State *L) {
   if (b->action) push_acting(L, b);
   struct arrival arrival;
   int rc;
-  sync_retry(rc, barrier_arrive(b, &arrival, deadline));
+  sync_retry(L, rc, barrier_arrive(b, &arrival, deadline));
   if (rc == -ECANCELED) {
     enum ending why = barrier_state(b);
     return answer(L, why < BARRIER_TIMED_OUT ? BARRIER_RESET : why, 0);
   }
   if (rc < 0) return bind_fail(L, rc);
   if (arrival.index == b->parties) return act(L, b, &arrival);
-  sync_retry(rc, barrier_await(b, &arrival, deadline));
+  while ((rc = barrier_await(b, &arrival, deadline)) == -EINTR) {
+    if (sync_again(L)) continue;
+    barrier_give_up(b, &arrival);
+    return lua_error(L);
+  }
   return rc < 0 ? bind_fail(L, rc) : answer(L, (enum ending)rc, arrival.index);
 }
 
@@ -186,6 +190,11 @@ static int barrier_m_reset(lua_State *L) {
 static int barrier_m_abort(lua_State *L) {
   barrier_abort(check(L));
   return 0;
+}
+
+static int barrier_close(lua_State *L) {
+  luaL_checkudata(L, 1, bind_barrier_class);
+  return handle_close(L);
 }
 
 /* Upvalue: the methods. */
@@ -222,12 +231,12 @@ void bind_barrier(lua_State *L) {
       {"wait", barrier_m_wait},
       {"reset", barrier_m_reset},
       {"abort", barrier_m_abort},
-      {"close", handle_close},
+      {"close", barrier_close},
       {NULL, NULL},
   };
   static const luaL_Reg none[] = {{NULL, NULL}};
   bind_class(L, ACTING, none, acting_close);
-  bind_class(L, bind_barrier_class, methods, handle_close);
+  bind_class(L, bind_barrier_class, methods, barrier_close);
   luaL_getmetatable(L, bind_barrier_class);
   lua_getfield(L, -1, "__index");
   lua_pushcclosure(L, barrier_index, 1);

@@ -65,12 +65,20 @@ static int not_held(lua_State *L, const char *what) {
   return luaL_error(L, "'%s' needs the condition's lock: acquire it first", what);
 }
 
-/* One wait: 0 or -ETIMEDOUT. */
+/* One wait: 0 or -ETIMEDOUT. However it ends, this thread has the lock. */
 static int wait_once(lua_State *L, const char *what, int64_t deadline, int *died) {
-  int rc = condition_wait(handle_check(L, 1, bind_condition_class)->object, deadline, died);
+  uint64_t condition = handle_check(L, 1, bind_condition_class)->object;
+  struct condition *c = heap_payload(condition);
+  struct waiting w;
+  int rc = condition_begin(condition, &w);
   if (rc == -EPERM) return not_held(L, what);
-  if (rc == -ENOMEM) return bind_fail(L, rc);
-  return rc;
+  if (rc < 0) return bind_fail(L, rc);
+  while (condition_sleep(c, &w, deadline) == -EINTR) {
+    if (sync_again(L)) continue;
+    condition_give_up(c, &w);
+    return lua_error(L);
+  }
+  return condition_end(c, &w, died);
 }
 
 static int append_death(lua_State *L, int results, int died) {

@@ -38,8 +38,13 @@ static int event_m_wait(lua_State *L) {
   int64_t deadline = bind_deadline(L, 2);
   uint32_t since = event_now(event);
   int rc;
-  sync_retry(rc, event_wait(event, since, deadline));
+  sync_retry(L, rc, event_wait(event, since, deadline));
   return sync_true(L, rc);
+}
+
+static int event_close(lua_State *L) {
+  luaL_checkudata(L, 1, bind_event_class);
+  return handle_close(L);
 }
 
 static int event_tostring(lua_State *L) {
@@ -55,9 +60,9 @@ static int event_tostring(lua_State *L) {
 void bind_event(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"set", event_m_set},   {"clear", event_m_clear}, {"is_set", event_m_is_set},
-      {"wait", event_m_wait}, {"close", handle_close},  {NULL, NULL},
+      {"wait", event_m_wait}, {"close", event_close},   {NULL, NULL},
   };
-  bind_class(L, bind_event_class, methods, handle_close);
+  bind_class(L, bind_event_class, methods, event_close);
   luaL_getmetatable(L, bind_event_class);
   lua_pushcfunction(L, event_tostring);
   lua_setfield(L, -2, "__tostring");

@@ -24,7 +24,7 @@ static int lock_create(lua_State *L) {
 
 int sync_lock(lua_State *L, struct lock *lock, const struct handle *handle, int64_t deadline) {
   int rc;
-  sync_retry(rc, lock_acquire(lock, (uint64_t)(uintptr_t)handle, deadline));
+  sync_retry(L, rc, lock_acquire(lock, (uint64_t)(uintptr_t)handle, deadline));
   if (rc == -EDEADLK)
     return luaL_error(L, "deadlock: this process holds the lock already and would wait for itself "
                          "for ever (an RLock may be taken again)");

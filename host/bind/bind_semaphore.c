@@ -40,9 +40,9 @@ static int semaphore_create(lua_State *L) {
   return 1;
 }
 
-static int semaphore_take(struct handle *handle, int64_t deadline) {
+static int semaphore_take(lua_State *L, struct handle *handle, int64_t deadline) {
   int rc;
-  sync_retry(rc, semaphore_acquire(semaphore_of(handle), deadline));
+  sync_retry(L, rc, semaphore_acquire(semaphore_of(handle), deadline));
   handle->taken += rc == 0;
   return rc;
 }
@@ -50,7 +50,7 @@ static int semaphore_take(struct handle *handle, int64_t deadline) {
 /* acquire([timeout]) */
 static int semaphore_m_acquire(lua_State *L) {
   struct handle *handle = check(L, bind_semaphore_class);
-  return sync_taken(L, semaphore_take(handle, bind_deadline(L, 2)));
+  return sync_taken(L, semaphore_take(L, handle, bind_deadline(L, 2)));
 }
 
 static void give(lua_State *L, struct handle *handle, uint32_t n) {
@@ -76,7 +76,7 @@ static int semaphore_m_value(lua_State *L) {
 static int semaphore_m_with(lua_State *L) {
   struct handle *handle = check(L, bind_semaphore_class);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  semaphore_take(handle, CLOCK_NEVER);
+  semaphore_take(L, handle, CLOCK_NEVER);
   return sync_with(L);
 }
 
@@ -86,6 +86,11 @@ static int semaphore_leave_scope(lua_State *L) {
   handle_adopt(handle);
   if (handle->taken) give(L, handle, 1);
   return 0;
+}
+
+static int semaphore_close(lua_State *L) {
+  luaL_checkudata(L, 1, bind_semaphore_class);
+  return handle_close(L);
 }
 
 static int semaphore_tostring(lua_State *L) {
@@ -109,16 +114,16 @@ static int permits_create(lua_State *L) {
   return 1;
 }
 
-static int permits_take(struct handle *handle, int64_t deadline) {
+static int permits_take(lua_State *L, struct handle *handle, int64_t deadline) {
   int rc;
-  sync_retry(rc, permits_acquire(permits_of(handle), deadline));
+  sync_retry(L, rc, permits_acquire(permits_of(handle), deadline));
   handle->taken += rc >= 0;
   return rc;
 }
 
 static int permits_m_acquire(lua_State *L) {
   struct handle *handle = check(L, bind_permits_class);
-  return sync_taken(L, permits_take(handle, bind_deadline(L, 2)));
+  return sync_taken(L, permits_take(L, handle, bind_deadline(L, 2)));
 }
 
 /* 0, or -EPERM. */
@@ -148,7 +153,7 @@ static int permits_m_value(lua_State *L) {
 static int permits_m_with(lua_State *L) {
   struct handle *handle = check(L, bind_permits_class);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  permits_take(handle, CLOCK_NEVER);
+  permits_take(L, handle, CLOCK_NEVER);
   return sync_with(L);
 }
 
@@ -186,14 +191,14 @@ void bind_semaphore(lua_State *L) {
   static const luaL_Reg plain[] = {
       {"acquire", semaphore_m_acquire}, {"release", semaphore_m_release},
       {"get_value", semaphore_m_value}, {"with", semaphore_m_with},
-      {"close", handle_close},          {NULL, NULL},
+      {"close", semaphore_close},       {NULL, NULL},
   };
   static const luaL_Reg bounded[] = {
       {"acquire", permits_m_acquire}, {"release", permits_m_release},
       {"get_value", permits_m_value}, {"with", permits_m_with},
       {"close", permits_close},       {NULL, NULL},
   };
-  sync_class(L, bind_semaphore_class, plain, handle_close, semaphore_leave_scope);
+  sync_class(L, bind_semaphore_class, plain, semaphore_close, semaphore_leave_scope);
   sync_class(L, bind_permits_class, bounded, permits_close, permits_leave_scope);
   set_tostring(L, bind_semaphore_class, semaphore_tostring);
   set_tostring(L, bind_permits_class, permits_tostring);

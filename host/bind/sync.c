@@ -20,6 +20,17 @@ int sync_taken(lua_State *L, int rc) {
   return 2;
 }
 
+static int look_for_interrupt(lua_State *L) {
+  interrupt_again(L, -EINTR);
+  return 0;
+}
+
+int sync_again(lua_State *L) {
+  luaL_checkstack(L, 4, NULL);
+  lua_pushcfunction(L, look_for_interrupt);
+  return lua_pcall(L, 0, 0, 0) == LUA_OK;
+}
+
 static int with_done(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;

@@ -7,12 +7,18 @@
 #define BIND_SYNC_H
 
 #include "bind/bind.h"
+#include "bind/interrupt.h"
 #include "shm/lock.h"
 
-/* Calls the shared memory's function again as long as signal handlers end its sleep. */
-#define sync_retry(rc, call)                                                                       \
+/* Calls the shared memory's function again as long as signal handlers end its sleep; an interrupt
+ * raises. Nothing may be held. */
+#define sync_retry(L, rc, call)                                                                    \
   do (rc) = (call);                                                                                \
-  while ((rc) == -EINTR)
+  while (interrupt_again(L, rc))
+
+/* interrupt_again where something is held: an error is left on the stack instead of raised. 1 go on
+ * waiting, 0 an error, for lua_error. */
+int sync_again(lua_State *L);
 
 /* Registers the class: methods; `close` by hand and by the collector, `leave` at a scope's end. */
 void sync_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close,

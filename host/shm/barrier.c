@@ -185,6 +185,10 @@ enum ending barrier_end(struct barrier *b, const struct arrival *a, enum ending 
   return ending;
 }
 
+void barrier_give_up(struct barrier *b, const struct arrival *a) {
+  barrier_end(b, a, BARRIER_ABORTED);
+}
+
 /* ---- everybody ---- */
 
 void barrier_abort(struct barrier *b) {

@@ -77,6 +77,9 @@ int barrier_arrive(struct barrier *b, struct arrival *a, int64_t deadline);
    broke the round; -EINTR: to be called again. */
 int barrier_await(struct barrier *b, const struct arrival *a, int64_t deadline);
 
+/* The party goes without waiting any longer, which breaks the round as barrier_abort does. */
+void barrier_give_up(struct barrier *b, const struct arrival *a);
+
 /* The last party's decision: the round's ending, which is another one if somebody was faster. */
 enum ending barrier_end(struct barrier *b, const struct arrival *a, enum ending ending);
 

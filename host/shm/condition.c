@@ -143,34 +143,57 @@ static struct waiter *join_line(uint64_t condition) {
   return w;
 }
 
-/* Without the lock: until notified, or the deadline. */
-static void sleep_in_line(struct condition *c, struct waiter *w, int64_t deadline) {
+int condition_begin(uint64_t condition, struct waiting *w) {
+  struct condition *c = heap_payload(condition);
+  struct lock *lock = condition_lock(c);
+  if (!lock_is_mine(lock)) return -EPERM;
+  bury(c);
+  w->entry = join_line(condition);
+  if (!w->entry) return -ENOMEM;
+  w->hold = lock_park(lock);
+  return 0;
+}
+
+int condition_sleep(struct condition *c, struct waiting *waiting, int64_t deadline) {
+  struct waiter *w = waiting->entry;
   for (int spins = futex_spins(); spins > 0; spins--) {
-    if (is_notified(w)) return;
+    if (is_notified(w)) return 0;
     futex_pause();
   }
-  uint64_t waiting = WAITING;
-  atomic_compare_exchange_strong(&w->state, &waiting, SLEEPING);
+  uint64_t state = WAITING;
+  atomic_compare_exchange_strong(&w->state, &state, SLEEPING);
   while (!is_notified(w)) {
-    if (deadline != CLOCK_NEVER && clock_now() >= deadline) return;
-    if (futex_wait(futex_of(w), SLEEPING, clock_slice(deadline)) == -ETIMEDOUT) help(c);
+    if (deadline != CLOCK_NEVER && clock_now() >= deadline) return -ETIMEDOUT;
+    int rc = futex_wait(futex_of(w), SLEEPING, clock_slice(deadline));
+    if (rc == -EINTR) return rc;
+    if (rc == -ETIMEDOUT) help(c);
   }
+  return 0;
+}
+
+int condition_end(struct condition *c, struct waiting *w, int *died) {
+  *died = lock_unpark(condition_lock(c), w->hold) == LOCK_DIED;
+  int rc = is_notified(w->entry) ? 0 : -ETIMEDOUT;
+  atomic_store(&w->entry->owner, 0);
+  return rc;
+}
+
+void condition_give_up(struct condition *c, struct waiting *w) {
+  struct lock *lock = condition_lock(c);
+  lock->died |= lock_unpark(lock, w->hold) == LOCK_DIED;
+  if (is_notified(w->entry))
+    pass_on(c, w->entry);
+  else
+    atomic_store(&w->entry->owner, 0);
 }
 
 int condition_wait(uint64_t condition, int64_t deadline, int *died) {
-  struct condition *c = heap_payload(condition);
-  struct lock *lock = condition_lock(c);
+  struct waiting w;
   *died = 0;
-  if (!lock_is_mine(lock)) return -EPERM;
-  bury(c);
-  struct waiter *w = join_line(condition);
-  if (!w) return -ENOMEM;
-  struct lock_hold hold = lock_park(lock);
-  sleep_in_line(c, w, deadline);
-  *died = lock_unpark(lock, hold) == LOCK_DIED;
-  int rc = is_notified(w) ? 0 : -ETIMEDOUT;
-  atomic_store(&w->owner, 0);
-  return rc;
+  int rc = condition_begin(condition, &w);
+  if (rc < 0) return rc;
+  while (condition_sleep(heap_payload(condition), &w, deadline) == -EINTR) continue;
+  return condition_end(heap_payload(condition), &w, died);
 }
 
 int condition_notify(struct condition *c, uint32_t n) {

@@ -60,9 +60,28 @@ static inline struct lock *condition_lock(const struct condition *c) {
   return heap_payload(c->lock);
 }
 
-/* Gives the lock back wholly, waits for a notification, and has the lock as before when it returns:
-   0; -ETIMEDOUT; -EPERM (it does not hold the lock), -ENOMEM: it has not waited. *died: a holder of
-   the lock died meanwhile. A signal handler that runs does not end the wait. */
+/* A wait: between condition_begin and condition_end the caller stands in the line and does not have
+   the lock. */
+struct waiting {
+  struct waiter *entry;
+  struct lock_hold hold;
+};
+
+/* Joins the line and gives the lock back wholly: 0; -EPERM (it does not hold the lock), -ENOMEM. */
+int condition_begin(uint64_t condition, struct waiting *w);
+
+/* Sleeps until it is notified: 0, -ETIMEDOUT, -EINTR; whatever it is, condition_end follows, or
+   another condition_sleep. */
+int condition_sleep(struct condition *c, struct waiting *w, int64_t deadline);
+
+/* Takes the lock as it was and leaves the line: 0; -ETIMEDOUT: it was not notified. *died: a holder
+   of the lock died meanwhile. */
+int condition_end(struct condition *c, struct waiting *w, int *died);
+
+/* The same for one that has no use for its notification: the next in line gets it. */
+void condition_give_up(struct condition *c, struct waiting *w);
+
+/* All of a wait; signal handlers do not end it. */
 int condition_wait(uint64_t condition, int64_t deadline, int *died);
 
 /* Notifies the n that wait longest: how many there were; -EPERM: it does not hold the lock. */

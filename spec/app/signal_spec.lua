@@ -38,6 +38,14 @@ describe("SIGINT and SIGTERM", function()
     ["put to a full queue"] = "local q = mp.Queue(1) q:put(1) print 'ready' q:put(2)",
     wait_done = "local q = mp.Queue() q:put(1) print 'ready' q:wait_done()",
     value = "mp.Value('i'):wait(0)",
+    lock = [[local l = mp.Lock()
+      local p = mp.Process{target = function() l:acquire() mp.sleep(100) end, daemon = true}:start()
+      while not l:locked() do mp.sleep(0.001) end print 'ready' l:acquire()]],
+    semaphore = "mp.Semaphore(0):acquire()",
+    ["bounded semaphore"] = "local s = mp.BoundedSemaphore(1) s:acquire() print 'ready' s:acquire()",
+    event = "mp.Event():wait()",
+    condition = "local c = mp.Condition() c:acquire() print 'ready' c:wait()",
+    barrier = "mp.Barrier(2):wait()",
     join = "local p = mp.Process{target = mp.sleep, args = {100}, daemon = true}:start() print 'ready' p:join()",
     wait = "local p = mp.Process{target = mp.sleep, args = {100}, daemon = true}:start() print 'ready' mp.wait({p})",
     map = "local pool = mp.Pool(2) print 'ready' pool:map(mp.sleep, {100, 100})",
@@ -54,6 +62,36 @@ describe("SIGINT and SIGTERM", function()
       assert.equal(1, select(2, r.err:gsub("\n", "")), r.err)
     end)
   end
+
+  it("leave a condition's lock held, and the notification to the next", function()
+    local r = interrupt(2, [[
+      local c, go = mp.Condition(), mp.Event()
+      c:acquire()
+      c:acquire()
+      print 'ready'
+      local ok, why = pcall(c.wait, c)
+      print(ok, why)
+      c:release()
+      c:release()
+      print((pcall(c.release, c)), c:with(function() return c:notify() end))
+      os.exit(3)]])
+    assert.equal("false\tinterrupted!\nfalse\t0\n", (r.out:gsub("%S+: i", "i")))
+    assert.equal(3, r.status)
+  end)
+
+  it("break a barrier for the others", function()
+    local r = interrupt(2, [[
+      local b = mp.Barrier(3)
+      local p = mp.spawn(function() local _, why, name = b:wait() return name .. ", " .. why end)
+      while b.n_waiting == 0 do mp.sleep(0.001) end
+      print 'ready'
+      print(pcall(b.wait, b))
+      print(p:result())
+      os.exit(3)]])
+    assert.equal("false\tinterrupted!\ncancelled, the barrier is broken: it was aborted\n",
+      (r.out:gsub("\t%S+: i", "\ti")))
+    assert.equal(3, r.status)
+  end)
 
   it("interrupt code that never sleeps", function()
     local r = interrupt(15, CLOSE .. "io.popen('sleep 0.1; kill -TERM ' .. require 'mphost.core'.pid()) " ..

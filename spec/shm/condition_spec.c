@@ -196,6 +196,37 @@ static void told_of_the_lock_holders_death(void **state) {
   assert_int_equal(member_end(&m), 10);
 }
 
+static void give_up_run(void *arg) {
+  (void)arg;
+  struct waiting w;
+  acquire();
+  page->ready++;
+  must(condition_begin(condition, &w) == 0);
+  must(condition_sleep(c, &w, clock_now() + 20 * SPEC_MS) == -ETIMEDOUT);
+  condition_give_up(c, &w); /* the spec has the lock until it has notified */
+  must(lock_is_mine(condition_lock(c)));
+  release();
+}
+
+/* Who leaves with a notification that it has no use for hands it on. */
+static void who_gives_up_passes_on(void **state) {
+  (void)state;
+  for (int notified = 0; notified < 2; notified++) {
+    int before = page->ready;
+    struct member m = member_start(give_up_run, NULL);
+    while (page->ready == before) sched_yield();
+    struct member next = waiter(0);
+    acquire();
+    clock_sleep_until(clock_now() + 40 * SPEC_MS);
+    assert_int_equal(condition_notify(c, (uint32_t)notified), notified);
+    release();
+    ends(&m);
+    if (!notified) assert_int_equal(notify(1), 1);
+    ends(&next);
+    assert_int_equal(notify(1), 0);
+  }
+}
+
 static void two_conditions_of_one_lock(void **state) {
   (void)state;
   uint64_t other_hold, other = condition_new(c->lock, family_ledger(), &other_hold);
@@ -240,15 +271,11 @@ static void killed_under_load(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      a_line(wants_the_lock),
-      a_line(gives_back_wholly_and_restores),
-      a_line(exact_and_in_order),
-      a_line(the_dead_are_skipped),
-      a_line(the_dead_pass_on),
-      a_line(the_late_take_theirs),
-      a_line(who_left_is_not_notified),
-      a_line(told_of_the_lock_holders_death),
-      a_line(two_conditions_of_one_lock),
+      a_line(wants_the_lock),           a_line(gives_back_wholly_and_restores),
+      a_line(exact_and_in_order),       a_line(the_dead_are_skipped),
+      a_line(the_dead_pass_on),         a_line(the_late_take_theirs),
+      a_line(who_left_is_not_notified), a_line(told_of_the_lock_holders_death),
+      a_line(who_gives_up_passes_on),   a_line(two_conditions_of_one_lock),
       a_line(killed_under_load),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
