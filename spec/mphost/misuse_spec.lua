@@ -13,6 +13,7 @@ local KINDS = {
   number = { good = 1, bad = NOT_NUMBERS },
   timeout = { good = 0, bad = NOT_NUMBERS, fine = { -1, -math.huge, math.mininteger } },
   count = { good = 1, bad = { 0, -1, math.mininteger, 1.5, 1e308, 0 / 0, "x", {}, true, nop } },
+  natural = { good = 1, bad = { -1, math.mininteger, 1.5, 1e308, 0 / 0, "x", {}, true, nop } },
   list = { good = { 1 }, bad = { 1, "x", true, nop } },
   items = { good = { 1 }, bad = { 1, "x", true } }, -- a list or an iterator
   key = { good = "k", bad = { {}, nop, 0 / 0, io.stdout } },
@@ -68,6 +69,37 @@ local NOUNS = {
       clear = {},
     },
   },
+  Lock = {
+    make = mp.Lock,
+    works = function(l) if l:locked() then l:release() end return l:acquire(0) == l and l:release() == nil end,
+    methods = { acquire = { "timeout" }, release = {}, locked = {}, with = { "callable" }, close = {} },
+  },
+  Semaphore = {
+    make = function() return mp.Semaphore(9) end,
+    works = function(s) return s:acquire(0) == s and s:release() == nil and s:get_value() >= 9 end,
+    methods = { acquire = { "timeout" }, release = { "count?" }, get_value = {}, with = { "callable" }, close = {} },
+  },
+  BoundedSemaphore = {
+    make = function() return mp.BoundedSemaphore(9) end,
+    works = function(s) return s:acquire(0) == s and s:release() == nil end,
+    methods = { acquire = { "timeout" }, release = { "count?" }, get_value = {}, with = { "callable" }, close = {} },
+  },
+  Event = {
+    make = mp.Event,
+    works = function(e) e:set() return e:is_set() and e:wait() end,
+    methods = { set = {}, clear = {}, is_set = {}, wait = { "timeout" }, close = {} },
+  },
+  Condition = {
+    make = function() return mp.Condition():acquire() end,
+    works = function(c) return c:notify() == 0 end,
+    methods = { acquire = { "timeout" }, release = {}, with = { "callable" }, wait = { "timeout" },
+      wait_for = { "callable", "timeout" }, notify = { "natural?" }, notify_all = {}, close = {} },
+  },
+  Barrier = {
+    make = function() return mp.Barrier(1) end,
+    works = function(b) b:reset() return b:wait() == 1 end,
+    methods = { wait = { "timeout" }, abort = {}, reset = {}, close = {} },
+  },
   Pool = {
     make = function() return mp.Pool(0) end,
     works = function(pool) return pool:map(function(x) return x end, { 7 })[1] == 7 end,
@@ -100,6 +132,11 @@ local CONSTRUCTORS = {
   Pool = { { -1 }, { 1.5 }, { "x" }, { true }, { { workers = -1 } }, { { workers = "x" } }, { { workers = 0.5 } },
     { { wrkers = 1 } }, { { init = 1 } }, { { exit = "x" } }, { { retries = -1 } }, { { name = 1 } },
     { { retries = 1.5 } } },
+  Semaphore = { { "x" }, { -1 }, { 1.5 }, { 1 << 31 }, { true }, { { value = "x" } }, { { n = 1 } } },
+  BoundedSemaphore = { { "x" }, { 0 }, { -1 }, { 1.5 }, { 65537 }, { true }, { { value = -1 } }, { { n = 1 } } },
+  Condition = { { 1 }, { "x" }, { {} }, { nop }, { true } },
+  Barrier = { {}, { 0 }, { -1 }, { 1.5 }, { 10001 }, { "x" }, { 1, 1 }, { 1, {} }, { 1, nop, "x" }, { 1, nop, {} },
+    { {} }, { { parties = "x" } }, { { parties = 1, action = 1 } }, { { partys = 1 } } },
   wait = { {}, { 1 }, { { 1 } }, { { {} } }, { { nop } }, { { mp.null } }, { {}, "x" } },
   sleep = { {}, { "x" }, { {} } },
 }
