@@ -1,6 +1,7 @@
 /* CPUs this process may use: see cpu.h. A missing, empty or foreign cgroup file means no quota. */
 #include "os/cpu.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -92,4 +93,15 @@ int cpu_usable(void) {
   int mask = affinity(), quota = cgroup_quota();
   int cpus = mask < quota ? mask : quota;
   return cpus < 1 ? 1 : cpus;
+}
+
+int cpu_pin(int n) {
+  cpu_set_t mask, one;
+  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return -errno;
+  int count = CPU_COUNT(&mask), cpu = 0;
+  if (count == 0) return -EINVAL;
+  for (n = n % count; !CPU_ISSET(cpu, &mask) || n-- > 0; cpu++) continue;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  return sched_setaffinity(0, sizeof one, &one) == 0 ? 0 : -errno;
 }

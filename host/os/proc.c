@@ -58,7 +58,7 @@ static void begin_child(pid_t parent) {
   on_exit(leave, NULL);
 }
 
-int proc_fork(proc *child) {
+int proc_fork_bare(proc *child) {
   pid_t parent = getpid();
   fflush(NULL);
   pid_t pid = fork();
@@ -67,13 +67,20 @@ int proc_fork(proc *child) {
     begin_child(parent);
     return 0;
   }
-  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  *child = (proc){.pid = pid, .pidfd = -1};
+  return 1;
+}
+
+int proc_fork(proc *child) {
+  int rc = proc_fork_bare(child);
+  if (rc != 1) return rc;
+  int fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
   if (fd >= 0 && fd <= STDERR_FILENO) { /* stdio's numbers, even while they are closed */
     int low = fd;
     fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     close(low);
   }
-  *child = (proc){.pid = pid, .pidfd = fd < 0 ? -1 : fd};
+  child->pidfd = fd < 0 ? -1 : fd;
   return 1;
 }
 

@@ -29,6 +29,10 @@ int proc_fork(proc *child);
    runs its own and ends so, too. */
 _Noreturn void proc_leave(int status);
 
+/* The same without keeping a descriptor: its number is its own until it is reaped, and who makes a
+   thousand of them has neither a thousand descriptors nor children that inherit those. */
+int proc_fork_bare(proc *child);
+
 /* Looks whether the child has ended, waiting until the deadline: 1 ended, 0 still running. -EINTR
    when a signal handler ran meanwhile. */
 int proc_wait(proc *child, int64_t deadline);

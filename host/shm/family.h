@@ -30,11 +30,12 @@ struct status {
   _Atomic uint64_t
       job; /* offset of the job it is in, 0: none; also keeps that job from being freed (job.h) */
   _Atomic uint64_t item;  /* index of the item in its hand, STATUS_NONE: none */
-  _Atomic uint64_t since; /* clock_now() when it began that chunk */
-  _Atomic uint64_t done;  /* items ended well, ever */
+  _Atomic uint64_t since;    /* clock_now() when it began that chunk; 0: it has not begun to work */
+  _Atomic uint64_t done;     /* items ended well, ever */
   _Atomic uint64_t failed;
-  _Atomic uint64_t chunk; /* number of the chunk it works on */
-  uint64_t spare[2];
+  _Atomic uint64_t part;     /* which of the items that the item in its hand stands for; 0: itself */
+  _Atomic uint64_t deadline; /* when that item has run too long; 0: never */
+  _Atomic uint64_t busy;     /* ns spent in chunks that are over */
 };
 #define STATUS_NONE UINT64_MAX
 

@@ -7,10 +7,14 @@
 #include "os/clock.h"
 #include "os/futex.h"
 #include "shm/family.h"
+#include "shm/journal.h"
 #include "shm/object.h"
 
-uint64_t pool_new(struct link *list, uint64_t *hold) {
-  return object_new(sizeof(struct pool), BLOCK_POOL, list, hold);
+uint64_t pool_new(uint32_t members, struct link *list, uint64_t *hold) {
+  size_t size = sizeof(struct pool) + members * sizeof(_Atomic uint32_t);
+  uint64_t offset = object_new(size, BLOCK_POOL, list, hold);
+  if (offset) ((struct pool *)heap_payload(offset))->members = members;
+  return offset;
 }
 
 uint64_t job_new(uint32_t chunks, struct link *list) {
@@ -20,36 +24,106 @@ uint64_t job_new(uint32_t chunks, struct link *list) {
   struct job *job = heap_payload(offset);
   memset(job, 0, size);
   job->chunks = chunks;
+  job->place = POOL_NOWHERE;
   return offset;
 }
 
-static void spread_news(struct pool *pool) {
+/* Wakes as many as there is work for. */
+static void spread_news(struct pool *pool, uint32_t sleepers) {
   atomic_fetch_add(&pool->news, 1);
   if (!atomic_load(&pool->asleep)) return;
-  atomic_store(&pool->asleep, 0);
-  futex_wake(&pool->news, INT32_MAX);
+  futex_wake(&pool->news, sleepers < INT32_MAX ? (int)sleepers : INT32_MAX);
 }
 
-int pool_post(struct pool *pool, uint64_t job) {
-  for (int i = 0; i < POOL_JOBS; i++) {
-    if (atomic_load_explicit(&pool->job[i], memory_order_relaxed))
-      continue; /* only the parent writes it */
-    atomic_store(&pool->job[i], job);
-    spread_news(pool);
+int pool_post(struct pool *pool, uint64_t offset) {
+  struct job *job = heap_payload(offset);
+  for (int tries = 0; tries < POOL_JOBS; tries++) {
+    uint64_t tail = atomic_load_explicit(&pool->tail, memory_order_relaxed);
+    uint32_t place = (uint32_t)(tail % POOL_JOBS);
+    int taken = atomic_load_explicit(&pool->job[place], memory_order_relaxed) != 0;
+    if (!taken) {
+      job->place = place;
+      atomic_store(&pool->job[place], offset);
+    }
+    atomic_store(&pool->tail, tail + 1);
+    if (taken) continue;
+    spread_news(pool, job->chunks);
     return 0;
   }
   return -EAGAIN;
 }
 
-void pool_withdraw(struct pool *pool, uint64_t job) {
-  for (int i = 0; i < POOL_JOBS; i++)
-    if (atomic_load_explicit(&pool->job[i], memory_order_relaxed) == job)
-      atomic_store(&pool->job[i], 0); /* seq_cst: before the look at each worker's status.job */
+static int is_empty(const struct pool *pool, uint64_t job) {
+  for (uint32_t i = 0; i < pool->members; i++) {
+    uint32_t member = atomic_load(&pool->member[i]);
+    if (member && atomic_load(&family_slot((int)member - 1)->status.job) == job) return 0;
+  }
+  return 1;
+}
+
+/* Whether it was there and is dying now. */
+static int sweep_place(struct pool *pool, _Atomic uint64_t *place) {
+  uint64_t job = atomic_load(place);
+  if (!(job & JOB_WITHDRAWN) || !is_empty(pool, job & ~JOB_WITHDRAWN)) return 0;
+  journal_lock();
+  int mine = atomic_load(place) == job;
+  if (mine) {
+    journal_set((uint64_t *)place, 0);
+    journal_set(&pool->litter, journal_get(&pool->litter) - 1);
+    object_condemn_block(job & ~JOB_WITHDRAWN);
+    journal_commit();
+  }
+  journal_unlock();
+  return mine;
+}
+
+static uint64_t litter(const struct pool *pool) {
+  return __atomic_load_n(&pool->litter, __ATOMIC_SEQ_CST);
+}
+
+void pool_sweep(struct pool *pool) {
+  int found = 0;
+  for (int i = 0; i < POOL_JOBS && litter(pool) > 0; i++) found |= sweep_place(pool, &pool->job[i]);
+  if (found) object_sweep();
+}
+
+void pool_withdraw(struct pool *pool, uint64_t offset) {
+  struct job *job = heap_payload(offset);
+  if (job->place == POOL_NOWHERE) {
+    object_drop(offset);
+    return;
+  }
+  _Atomic uint64_t *place = &pool->job[job->place];
+  atomic_store(place, offset | JOB_WITHDRAWN); /* seq_cst: before the look at each status.job */
+  int empty = is_empty(pool, offset);
+  for (int i = futex_spins() / 4; i > 0 && !empty; i--) { /* who ended the last chunk is leaving */
+    futex_pause();
+    empty = is_empty(pool, offset);
+  }
+  if (empty) {
+    atomic_store(place, 0);
+    object_drop(offset);
+    return;
+  }
+  journal_lock();
+  journal_set(&pool->litter, journal_get(&pool->litter) + 1);
+  journal_commit();
+  journal_unlock();
+  atomic_thread_fence(memory_order_seq_cst); /* who leaves sees the litter, or we see it has left */
+  pool_sweep(pool);
 }
 
 void pool_close(struct pool *pool) {
   atomic_store(&pool->closed, 1);
-  spread_news(pool);
+  spread_news(pool, INT32_MAX);
+}
+
+void pool_nudge(struct pool *pool) {
+  if (atomic_load(&pool->asleep)) spread_news(pool, INT32_MAX);
+}
+
+void pool_enlist(struct pool *pool, uint32_t number, int slot) {
+  if (number < pool->members) atomic_store(&pool->member[number], (uint32_t)(slot + 1));
 }
 
 static int has_free_chunk(struct job *job) {
@@ -57,41 +131,44 @@ static int has_free_chunk(struct job *job) {
 }
 
 /* Enters the job of one place if there is something to do in it. */
-static uint64_t try_enter(struct pool *pool, int place) {
-  uint64_t offset = atomic_load(&pool->job[place]);
-  if (!offset) return 0;
+static uint64_t try_enter(struct pool *pool, _Atomic uint64_t *place) {
+  uint64_t offset = atomic_load(place);
+  if (!offset || offset & JOB_WITHDRAWN) return 0;
   struct status *me = family_status();
   atomic_store(&me->job, offset);
-  if (atomic_load(&pool->job[place]) == offset && has_free_chunk(heap_payload(offset)))
-    return offset;
-  pool_leave();
+  if (atomic_load(place) == offset && has_free_chunk(heap_payload(offset))) return offset;
+  pool_leave(pool);
   return 0;
 }
 
-static uint64_t enter_any(struct pool *pool) {
-  for (int i = 0; i < POOL_JOBS; i++) {
-    uint64_t job = try_enter(pool, i);
+static uint64_t enter_any(struct pool *pool, uint64_t *cursor) {
+  uint64_t tail = atomic_load(&pool->tail);
+  if (tail - *cursor > POOL_JOBS) *cursor = tail - POOL_JOBS;
+  for (; *cursor < tail; ++*cursor) {
+    uint64_t job = try_enter(pool, &pool->job[*cursor % POOL_JOBS]);
     if (job) return job;
   }
   return 0;
 }
 
-uint64_t pool_enter(struct pool *pool, int *closed) {
+uint64_t pool_enter(struct pool *pool, uint64_t *cursor, int *closed, int64_t deadline) {
   uint32_t news = atomic_load(&pool->news);
   *closed = 0;
-  uint64_t job = enter_any(pool);
+  uint64_t job = enter_any(pool, cursor);
   if (job) return job;
   if ((*closed = (int)atomic_load(&pool->closed))) return 0;
   for (int i = futex_spins(); i > 0 && atomic_load(&pool->news) == news; i--) futex_pause();
   if (atomic_load(&pool->news) == news) {
-    atomic_store(&pool->asleep, 1);
-    futex_wait(&pool->news, news, clock_now() + CLOCK_SLICE);
+    atomic_fetch_add(&pool->asleep, 1);
+    futex_wait(&pool->news, news, deadline);
+    atomic_fetch_sub(&pool->asleep, 1);
   }
-  return enter_any(pool);
+  return enter_any(pool, cursor);
 }
 
-void pool_leave(void) {
-  atomic_store(&family_status()->job, 0);
+void pool_leave(struct pool *pool) {
+  atomic_store(&family_status()->job, 0); /* seq_cst: before the look at the litter */
+  if (litter(pool)) pool_sweep(pool);
 }
 
 int64_t job_claim(struct job *job) {
@@ -106,23 +183,29 @@ int64_t job_claim(struct job *job) {
   }
 }
 
-static void wake_parent(struct job *job) {
-  atomic_store(&job->waited, 0);
-  futex_wake(&job->waited, 1);
+static void wake_parent(_Atomic uint32_t *waited) {
+  atomic_store(waited, 0);
+  futex_wake(waited, 1);
 }
 
-void job_finish(struct job *job, uint32_t chunk) {
-  atomic_store(&job->chunk[chunk].state, CHUNK_DONE); /* seq_cst: before the look at `waited` */
-  if (atomic_load(&job->waited) == chunk + 1) wake_parent(job);
+static void wake_any(struct pool *pool) {
+  if (pool && atomic_load(&pool->waited)) wake_parent(&pool->waited);
 }
 
-void job_stop(struct job *job) {
+void job_finish(struct pool *pool, struct job *job, uint32_t chunk, uint32_t state) {
+  atomic_store(&job->chunk[chunk].state, state); /* seq_cst: before the look at `waited` */
+  if (atomic_load(&job->waited) == chunk + 1) wake_parent(&job->waited);
+  wake_any(pool);
+}
+
+void job_stop(struct pool *pool, struct job *job) {
   atomic_store(&job->stop, 1);
-  if (atomic_load(&job->waited)) wake_parent(job);
+  if (atomic_load(&job->waited)) wake_parent(&job->waited);
+  wake_any(pool);
 }
 
 static int is_ready(struct job *job, uint32_t chunk) {
-  return atomic_load(&job->chunk[chunk].state) == CHUNK_DONE || atomic_load(&job->stop);
+  return chunk_is_done(&job->chunk[chunk]) || atomic_load(&job->stop);
 }
 
 /* Sleeps on the job and on as many life locks as fit; the rest are seen to each slice. */

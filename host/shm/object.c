@@ -54,6 +54,12 @@ uint64_t object_new(size_t size, int kind, struct link *list, uint64_t *hold) {
   return 0;
 }
 
+void object_condemn_block(uint64_t offset) {
+  struct block *block = region_at(offset);
+  list_remove(&block->link);
+  list_insert(dying(), &block->link);
+}
+
 static void (*ends[BLOCK_KINDS])(uint64_t block);
 
 void object_on_end(int kind, void (*end)(uint64_t block)) {

@@ -38,6 +38,9 @@ void object_move(uint64_t block, struct link *list);
 /* Gives up all of a list. Only inside a transaction. */
 void object_condemn(struct link *list);
 
+/* Gives up a block. Only inside a transaction; object_sweep does the rest. */
+void object_condemn_block(uint64_t block);
+
 /* Says what to do with a block of this kind before it goes, in every process that is forked from
    now on. Called under the journal's lock, perhaps more than once for a block. */
 void object_on_end(int kind, void (*end)(uint64_t block));

@@ -1,6 +1,7 @@
 /* Jobs and pools: chunks are claimed once, finished or buried, and those who wait hear of it. */
 #include "support.h"
 
+#include "os/futex.h"
 #include "shm/job.h"
 
 #define CHUNKS 1000
@@ -11,7 +12,7 @@ static struct job *job;
 
 static int job_begin(void **state) {
   case_begin(state);
-  uint64_t offset = pool_new(family_ledger(), &pool_hold);
+  uint64_t offset = pool_new(8, family_ledger(), &pool_hold);
   assert_true(offset);
   pool = heap_payload(offset);
   job_block = job_new(CHUNKS, family_ledger());
@@ -21,7 +22,7 @@ static int job_begin(void **state) {
 }
 
 static int job_done(void **state) {
-  object_drop(job_block);
+  if (job_block) object_drop(job_block);
   object_drop(pool_hold);
   return case_end(state);
 }
@@ -34,46 +35,60 @@ static void a_new_job(void **state) {
   for (int i = 0; i < CHUNKS; i++) assert_int_equal(job_claim(job), i);
   assert_int_equal(job->chunk[7].state, family_index() + 1);
   assert_int_equal(job_claim(job), -1);
-  job_finish(job, 7);
+  job_finish(pool, job, 7, CHUNK_DONE);
   assert_int_equal(job->chunk[7].state, CHUNK_DONE);
 }
 
 static void a_stopped_job(void **state) {
   (void)state;
   assert_int_equal(job_claim(job), 0);
-  job_stop(job);
+  job_stop(pool, job);
   assert_int_equal(job_claim(job), -1);
   assert_int_equal(job_wait(job, 0, NULL, 0, CLOCK_NEVER), 1);
+}
+
+static uint64_t cursor;
+
+static uint64_t enter(int *closed) {
+  return pool_enter(pool, &cursor, closed, clock_now() + SPEC_MS);
+}
+
+/* From here on the job is the pool's. */
+static void withdraw(void) {
+  pool_withdraw(pool, job_block);
+  job_block = 0;
 }
 
 static void posting(void **state) {
   (void)state;
   int closed;
-  uint64_t other[POOL_JOBS];
+  cursor = 0;
+  static uint64_t other[POOL_JOBS];
   assert_int_equal(pool_post(pool, job_block), 0);
-  assert_int_equal(pool_enter(pool, &closed), job_block);
+  assert_int_equal(enter(&closed), job_block);
   assert_int_equal(family_status()->job, job_block);
-  pool_leave();
+  pool_leave(pool);
   assert_int_equal(family_status()->job, 0);
   for (int i = 1; i < POOL_JOBS; i++) {
     other[i] = job_new(1, family_ledger());
     assert_int_equal(pool_post(pool, other[i]), 0);
   }
-  assert_int_equal(pool_post(pool, 64), -EAGAIN);
+  uint64_t more = job_new(1, family_ledger());
+  assert_int_equal(pool_post(pool, more), -EAGAIN);
+  pool_withdraw(pool, more); /* it never was posted */
   while (job_claim(job) >= 0) {
   }
-  uint64_t entered = pool_enter(pool, &closed); /* one that has free chunks */
-  assert_true(entered && entered != job_block);
-  pool_leave();
-  pool_withdraw(pool, job_block);
-  for (int i = 1; i < POOL_JOBS; i++) {
-    pool_withdraw(pool, other[i]);
-    object_drop(other[i]);
+  for (int i = 1; i < POOL_JOBS; i++) { /* in the order of their posts, once they are exhausted */
+    assert_int_equal(enter(&closed), other[i]);
+    assert_int_equal(job_claim(heap_payload(other[i])), 0);
+    pool_leave(pool);
   }
-  assert_int_equal(pool_enter(pool, &closed), 0); /* after a slice */
+  withdraw();
+  for (int i = 1; i < POOL_JOBS; i++) pool_withdraw(pool, other[i]);
+  assert_int_equal(enter(&closed), 0);
   assert_int_equal(closed, 0);
   pool_close(pool);
-  assert_int_equal(pool_enter(pool, &closed), 0);
+  assert_int_equal(enter(&closed), 0);
   assert_int_equal(closed, 1);
 }
 
@@ -81,11 +96,73 @@ static void posting(void **state) {
 static void closed_drains(void **state) {
   (void)state;
   int closed;
+  cursor = 0;
   assert_int_equal(pool_post(pool, job_block), 0);
   pool_close(pool);
-  assert_int_equal(pool_enter(pool, &closed), job_block);
-  pool_leave();
-  pool_withdraw(pool, job_block);
+  assert_int_equal(enter(&closed), job_block);
+  pool_leave(pool);
+  withdraw();
+}
+
+/* A place that is still taken is passed over. */
+static void places_in_turn(void **state) {
+  (void)state;
+  assert_int_equal(pool_post(pool, job_block), 0);
+  for (int i = 0; i < 3 * POOL_JOBS; i++) {
+    int closed;
+    uint64_t block = job_new(1, family_ledger());
+    assert_int_equal(pool_post(pool, block), 0);
+    cursor = i == 0 ? 1 : cursor;
+    assert_true(pool_enter(pool, &cursor, &closed, clock_now()));
+    pool_leave(pool);
+    job_stop(pool, heap_payload(block));
+    pool_withdraw(pool, block);
+  }
+  withdraw();
+}
+
+static void leaver_run(void *arg) {
+  _Atomic uint32_t *step = arg;
+  int closed;
+  uint64_t at = 0;
+  must(pool_enter(pool, &at, &closed, CLOCK_NEVER) == job_block);
+  atomic_store(step, 1);
+  while (atomic_load(step) == 1) futex_pause();
+  pool_leave(pool);
+  atomic_store(step, 3);
+  for (;;) pause();
+}
+
+static void await(const _Atomic uint32_t *step, uint32_t value) {
+  while (atomic_load(step) != value) futex_pause();
+}
+
+/* A job that is taken down while somebody is in it goes when the last one leaves. */
+static void the_last_frees(void **state) {
+  (void)state;
+  _Atomic uint32_t *step = spec_page(2 * sizeof *step);
+  struct member m[2];
+  uint64_t before = heap_used();
+  assert_int_equal(pool_post(pool, job_block), 0);
+  for (uint32_t i = 0; i < 2; i++) {
+    m[i] = member_start(leaver_run, (void *)&step[i]);
+    pool_enlist(pool, i, m[i].slot);
+    await(&step[i], 1);
+  }
+  withdraw();
+  assert_int_equal(pool->litter, 1);
+  atomic_store(&step[0], 2);
+  await(&step[0], 3);
+  assert_int_equal(pool->litter, 1);
+  assert_int_equal(proc_signal(&m[1].proc, SIGKILL), 0); /* it never leaves */
+  assert_int_equal(member_end(&m[1]), -SIGKILL);
+  pool_enlist(pool, 1, -1);
+  pool_sweep(pool);
+  assert_int_equal(pool->litter, 0);
+  assert_int_equal(proc_signal(&m[0].proc, SIGKILL), 0);
+  member_end(&m[0]);
+  assert_true(heap_used() < before);
+  munmap((void *)step, 2 * sizeof *step);
 }
 
 /* ---- workers ---- */
@@ -93,17 +170,18 @@ static void closed_drains(void **state) {
 static void worker_run(void *arg) {
   _Atomic uint32_t *times = arg; /* how often each chunk was worked on */
   int closed = 0;
+  uint64_t at = 0;
   while (!closed) {
-    uint64_t offset = pool_enter(pool, &closed);
+    uint64_t offset = pool_enter(pool, &at, &closed, clock_now() + 50 * SPEC_MS);
     if (!offset) continue;
     struct job *it = heap_payload(offset);
     for (int64_t i; (i = job_claim(it)) >= 0;) {
       must(it->chunk[i].state == (uint32_t)family_index() + 1);
       atomic_fetch_add(&times[i], 1);
       atomic_store(&it->chunk[i].done_items, 3);
-      job_finish(it, (uint32_t)i);
+      job_finish(pool, it, (uint32_t)i, CHUNK_DONE);
     }
-    pool_leave();
+    pool_leave(pool);
   }
 }
 
@@ -115,6 +193,7 @@ static void each_chunk_once(void **state) {
   for (int i = 0; i < 4; i++) {
     m[i] = member_start(worker_run, (void *)times);
     slot[i] = m[i].slot;
+    pool_enlist(pool, (uint32_t)i, slot[i]);
   }
   for (uint32_t round = 1; round <= 20; round++) {
     assert_int_equal(pool_post(pool, job_block), 0);
@@ -125,10 +204,6 @@ static void each_chunk_once(void **state) {
       assert_int_equal(times[i], round);
     }
     pool_withdraw(pool, job_block);
-    for (int i = 0; i < 4; i++) /* nobody is in it any more: it may be freed */
-      while (atomic_load(&family_slot(slot[i])->status.job) == job_block) {
-      }
-    object_drop(job_block);
     job_block = job_new(CHUNKS, family_ledger());
     job = heap_payload(job_block);
   }
@@ -141,7 +216,7 @@ static void claim_run(void *arg) {
   (void)arg;
   must(job_claim(job) == 0);
   must(job_claim(job) == 1);
-  job_finish(job, 0);
+  job_finish(pool, job, 0, CHUNK_DONE);
   for (;;) pause();
 }
 
@@ -192,11 +267,11 @@ static void workers_are_killed(void **state) {
     assert_in_range(times[i], buried ? 0 : 1, 1); /* a claimer may have died before it began */
   }
   pool_close(pool);
-  pool_withdraw(pool, job_block);
   for (int i = 0; i < 3; i++) {
     proc_signal(&m[i].proc, SIGKILL);
     member_end(&m[i]);
   }
+  withdraw();
   munmap((void *)times, CHUNKS * sizeof *times);
 }
 
@@ -205,6 +280,7 @@ static void a_post_wakes(void **state) {
   (void)state;
   _Atomic uint32_t *times = spec_page(CHUNKS * sizeof *times);
   struct member m = member_start(worker_run, (void *)times);
+  pool_enlist(pool, 0, m.slot);
   int64_t waited = 0;
   for (uint32_t i = 0; i < 20; i++) {
     uint64_t block = job_new(1, family_ledger());
@@ -214,9 +290,6 @@ static void a_post_wakes(void **state) {
     assert_int_equal(job_wait(heap_payload(block), 0, &m.slot, 1, CLOCK_NEVER), 1);
     waited += clock_now() - since;
     pool_withdraw(pool, block);
-    while (atomic_load(&family_slot(m.slot)->status.job) == block) {
-    }
-    object_drop(block);
   }
   assert_true(waited < 500 * SPEC_MS * spec_slower());
   pool_close(pool);
@@ -230,7 +303,8 @@ int main(void) {
   const struct CMUnitTest cases[] = {
       a_case(a_new_job),          a_case(a_stopped_job),   a_case(posting),
       a_case(closed_drains),      a_case(each_chunk_once), a_case(a_worker_dies),
-      a_case(workers_are_killed), a_case(a_post_wakes),
+      a_case(workers_are_killed), a_case(a_post_wakes),    a_case(places_in_turn),
+      a_case(the_last_frees),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
