@@ -38,6 +38,11 @@ void arena_begin(struct arena *arena) {
   arena->run = arena->sink.at;
 }
 
+void arena_rewind(struct arena *arena, size_t size) {
+  arena->sink.at = arena->run + size;
+  arena->carried.carried = 0;
+}
+
 int arena_encode(lua_State *L, struct arena *arena, int index) {
   size_t before = arena_size(arena), carried = arena->carried.carried;
   codec_handles handles = bind_handles(&arena->carried);

@@ -22,6 +22,9 @@ void arena_fini(struct arena *arena);
 /* Begins a run where the last one ended. */
 void arena_begin(struct arena *arena);
 
+/* Takes back what the current run has beyond `size` bytes, after an error in mid-work. */
+void arena_rewind(struct arena *arena, size_t size);
+
 /* Appends the value at index: 0, -EINVAL with a message pushed, -errno. On failure nothing is
  * appended. */
 int arena_encode(lua_State *L, struct arena *arena, int index);

@@ -81,6 +81,9 @@ void handle_adopt(struct handle *handle);
 /* The __gc, __close and `close` of handles without more to do. */
 int handle_close(lua_State *L);
 
+/* The job (shm/job.h) that is the argument. */
+uint64_t bind_job_block(lua_State *L, int arg);
+
 struct parcel;
 
 /* The codec's handles for outgoing (context: a parcel) and incoming messages. */

@@ -14,29 +14,41 @@
 #include "shm/object.h"
 
 #define CLASS "mphost.core.Job"
-#define MOST_CHUNKS 4096
+#define CHUNKS 1024          /* about as many are made of a long list */
+#define MOST_ITEMS INT32_MAX /* of a chunk */
 
 struct work {
   uint64_t block; /* the job; 0: freed */
   uint32_t next;  /* first chunk not collected yet */
 };
 
+/* pool(workers) */
 static int pool_create(lua_State *L) {
+  lua_Integer workers = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, workers >= 0 && workers <= (lua_Integer)FAMILY_MOST, 1, "too many");
   struct handle *handle = handle_new(L, bind_pool_class);
-  uint64_t hold, pool = pool_new(family_ledger(), &hold);
+  uint64_t hold, pool = pool_new((uint32_t)workers, family_ledger(), &hold);
   if (!pool) return bind_fail(L, -ENOMEM);
   handle_open(L, handle, pool, hold);
   return 1;
 }
 
+static struct pool *check_pool_at(lua_State *L, int arg) {
+  return heap_payload(handle_check(L, arg, bind_pool_class)->object);
+}
+
 static struct pool *check_pool(lua_State *L) {
-  return heap_payload(handle_check(L, 1, bind_pool_class)->object);
+  return check_pool_at(L, 1);
 }
 
 static struct work *check_work(lua_State *L, int arg) {
   struct work *work = luaL_checkudata(L, arg, CLASS);
   luaL_argcheck(L, work->block != 0, arg, "the job is over");
   return work;
+}
+
+uint64_t bind_job_block(lua_State *L, int arg) {
+  return check_work(L, arg)->block;
 }
 
 static struct job *job_of(const struct work *work) {
@@ -56,21 +68,45 @@ static int pool_m_stop(lua_State *L) {
   return 0;
 }
 
+/* Wakes all workers that sleep though there may be work. */
+static int pool_m_nudge(lua_State *L) {
+  pool_nudge(check_pool(L));
+  return 0;
+}
+
+/* watch(): from now on the end of any chunk wakes who sleeps in core.doze. */
+static int pool_m_watch(lua_State *L) {
+  atomic_store(&check_pool(L)->waited, 1);
+  return 0;
+}
+
+/* enlist(number, slot or nil): that worker has this slot, or none any more. */
+static int pool_m_enlist(lua_State *L) {
+  struct pool *pool = check_pool(L);
+  uint32_t number = (uint32_t)luaL_checkinteger(L, 2) - 1;
+  pool_enlist(pool, number, (int)luaL_optinteger(L, 3, -1));
+  if (lua_isnoneornil(L, 3)) pool_sweep(pool);
+  return 0;
+}
+
 /* ---- making a job ---- */
 
 /* How many items the next chunk gets: a fixed number, or a quarter of each worker's share of what
- * is left. */
-static lua_Integer chunk_size(lua_Integer left, lua_Integer fixed, lua_Integer workers,
-                              lua_Integer least) {
-  lua_Integer size = fixed > 0 ? fixed : left / (4 * workers);
-  if (size < least) size = least;
+   is left, but not more than `most`: the last ones are single, so nobody ends late. */
+struct cut {
+  lua_Integer fixed, workers, most;
+};
+
+static lua_Integer chunk_size(lua_Integer left, const struct cut *cut) {
+  lua_Integer size = cut->fixed > 0 ? cut->fixed : left / (4 * cut->workers);
+  if (size > cut->most) size = cut->most;
+  if (size < 1) size = 1;
   return size < left ? size : left;
 }
 
-static uint32_t count_chunks(lua_Integer items, lua_Integer fixed, lua_Integer workers,
-                             lua_Integer least) {
+static uint32_t count_chunks(lua_Integer items, const struct cut *cut) {
   uint32_t n = 0;
-  for (lua_Integer left = items; left > 0; n++) left -= chunk_size(left, fixed, workers, least);
+  for (lua_Integer left = items; left > 0; n++) left -= chunk_size(left, cut);
   return n;
 }
 
@@ -111,41 +147,67 @@ static int encode_chunk(lua_State *L, struct arena *arena, struct chunk *chunk, 
     int rc = encode_item(L, arena, first + i);
     if (rc < 0) return rc;
   }
-  chunk->items = (uint32_t)items;
-  chunk->first = (uint64_t)first;
   chunk->input = region_offset(arena->run);
   chunk->input_size = arena_size(arena);
   return arena_hold(arena);
 }
 
-/* job(f, items, first, last, chunk, workers, collect): items[first..last] cut into chunks and
-   encoded, f encoded once. chunk 0: sizes by themselves. An error names the item and has no
-   position: the caller adds its own. */
-static int job_create(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_Integer first = luaL_checkinteger(L, 3), items = luaL_checkinteger(L, 4) - first + 1;
-  lua_Integer fixed = luaL_checkinteger(L, 5), workers = luaL_checkinteger(L, 6), least = 1;
-  luaL_argcheck(L, workers >= 1, 6, "at least 1 expected");
-  lua_settop(L, 7);
-  uint32_t chunks = count_chunks(items, fixed, workers, least);
-  while (chunks > MOST_CHUNKS && fixed == 0) chunks = count_chunks(items, 0, workers, least *= 2);
-  struct work *work = lua_newuserdatauv(L, sizeof *work, 0);
-  *work = (struct work){0};
-  luaL_setmetatable(L, CLASS);
-  work->block = job_new(chunks, family_ledger());
-  if (!work->block) return bind_fail(L, -ENOMEM);
-  struct job *job = job_of(work);
-  job->collect = (uint32_t)lua_toboolean(L, 7);
-  struct arena arena;
-  arena_init(&arena, work->block);
-  int rc = encode_function(L, &arena, job);
-  for (uint32_t i = 0; i < chunks && rc == 0; i++) {
-    lua_Integer size = chunk_size(items, fixed, workers, least);
-    rc = encode_chunk(L, &arena, &job->chunk[i], first, size);
+static lua_Integer field(lua_State *L, const char *name) {
+  lua_getfield(L, 5, name);
+  lua_Integer value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static struct cut read_cut(lua_State *L, lua_Integer items) {
+  struct cut cut = {.fixed = field(L, "chunk"), .workers = field(L, "workers"), .most = MOST_ITEMS};
+  if (cut.workers < 1) cut.workers = 1;
+  if (cut.fixed <= 0) cut.most = items / CHUNKS + 1;
+  return cut;
+}
+
+static void read_options(lua_State *L, struct job *job) {
+  job->collect = (uint32_t)field(L, "collect");
+  job->mode = (uint32_t)field(L, "mode");
+  job->inherited = (uint32_t)field(L, "inherited");
+  job->seed = (uint64_t)field(L, "seed");
+  job->timeout = (uint64_t)field(L, "timeout");
+}
+
+static int fill_job(lua_State *L, struct job *job, struct arena *arena, lua_Integer first,
+                    lua_Integer items, const struct cut *cut) {
+  int rc = job->inherited ? 0 : encode_function(L, arena, job);
+  for (uint32_t i = 0; i < job->chunks && rc == 0; i++) {
+    lua_Integer size = chunk_size(items, cut);
+    job->chunk[i].items = (uint32_t)size;
+    job->chunk[i].first = (uint64_t)first;
+    if (!job->inherited) rc = encode_chunk(L, arena, &job->chunk[i], first, size);
     first += size;
     items -= size;
   }
+  return rc;
+}
+
+/* job(f, items, first, last, call): items[first..last] cut into chunks and encoded, f encoded once.
+   call: {chunk = 0: sizes by themselves, workers, collect, mode, seed, timeout in ns, inherited:
+   the workers have f and items}. An error names the item and has no position: the caller adds its
+   own.
+ */
+static int job_create(lua_State *L) {
+  lua_Integer first = luaL_checkinteger(L, 3), items = luaL_checkinteger(L, 4) - first + 1;
+  luaL_checktype(L, 5, LUA_TTABLE);
+  lua_settop(L, 5);
+  struct cut cut = read_cut(L, items);
+  struct work *work = lua_newuserdatauv(L, sizeof *work, 0);
+  *work = (struct work){0};
+  luaL_setmetatable(L, CLASS);
+  work->block = job_new(count_chunks(items, &cut), family_ledger());
+  if (!work->block) return bind_fail(L, -ENOMEM);
+  struct job *job = job_of(work);
+  read_options(L, job);
+  struct arena arena;
+  arena_init(&arena, work->block);
+  int rc = fill_job(L, job, &arena, first, items, &cut);
   if (rc < 0) return raise_arena(L, &arena, work, rc);
   arena_fini(&arena);
   return 1;
@@ -197,32 +259,53 @@ static int read_slots(lua_State *L, int arg, int *slots, int most) {
   return n;
 }
 
+/* "rest", first, last, full: a chunk ended early; full: for want of memory for the first's outcome.
+ */
+static int push_rest(lua_State *L, const struct chunk *chunk) {
+  lua_pushliteral(L, "rest");
+  lua_pushinteger(L, (lua_Integer)(chunk->first + atomic_load(&chunk->done_items)));
+  lua_pushinteger(L, (lua_Integer)(chunk->first + chunk->items) - 1);
+  lua_pushboolean(L, atomic_load(&chunk->state) == CHUNK_FULL);
+  return 4;
+}
+
+static int is_ready(const struct work *work) {
+  struct job *job = job_of(work);
+  return work->next >= job->chunks || chunk_is_done(&job->chunk[work->next]) ||
+         atomic_load(&job->stop);
+}
+
 /* collect(results, errors, slots [, timeout]): takes in chunks, in order, as they are done.
-   "done"; "stopped": an item failed (errors has it); "dead": one of the workers is; nil, message,
-   "timeout". */
+   "done"; "stopped": an item failed (errors has it); "rest", see above: call it again after;
+   "dead": one of the workers is; "interrupted": a signal handler ran; nil, message, "timeout". */
 static int job_m_collect(lua_State *L) {
   struct work *work = check_work(L, 1);
   struct job *job = job_of(work);
   int slots[FAMILY_MOST], n = read_slots(L, 4, slots, (int)FAMILY_MOST);
   int64_t deadline = bind_deadline(L, 5);
+  int wait = lua_isnoneornil(L, 5) || lua_tonumber(L, 5) > 0;
   while (work->next < job->chunks) {
+    if (!wait && !is_ready(work)) return bind_fail(L, -ETIMEDOUT);
     int rc = job_wait(job, work->next, slots, n, deadline);
     if (interrupt_again(L, rc)) continue;
     if (rc < 0) return bind_fail(L, rc);
     if (rc == 0) return lua_pushliteral(L, "dead"), 1;
-    if (atomic_load(&job->chunk[work->next].state) != CHUNK_DONE) {
+    struct chunk *chunk = &job->chunk[work->next];
+    if (!chunk_is_done(chunk)) {
       decode_errors(L, work);
       return lua_pushliteral(L, "stopped"), 1;
     }
-    decode_chunk(L, &job->chunk[work->next++], 0);
+    decode_chunk(L, chunk, 0);
+    work->next++;
     if (!job->collect && lua_rawlen(L, ERRORS) > 0) return lua_pushliteral(L, "stopped"), 1;
+    if (atomic_load(&chunk->state) != CHUNK_DONE) return push_rest(L, chunk);
   }
   return lua_pushliteral(L, "done"), 1;
 }
 
 /* bury(slot): the worker of this slot is dead (and not reaped yet). nil: it had no chunk of this
-   job; else the index of the first item that it had not finished, of the last of that chunk, and
-   whether it had that first one in its hand. */
+   job; else the index of the first item that it had not finished, of the last of that chunk,
+   whether it had that first one in its hand, and which item that stood for (core.at), 0: itself. */
 static int job_m_bury(lua_State *L) {
   struct work *work = check_work(L, 1);
   int slot = (int)luaL_checkinteger(L, 2);
@@ -230,11 +313,13 @@ static int job_m_bury(lua_State *L) {
   int64_t found = job_bury(job, slot);
   if (found < 0) return 0;
   struct chunk *chunk = &job->chunk[found];
+  const struct status *status = &family_slot(slot)->status;
   uint64_t next = chunk->first + atomic_load(&chunk->done_items);
   lua_pushinteger(L, (lua_Integer)next);
   lua_pushinteger(L, (lua_Integer)(chunk->first + chunk->items) - 1);
-  lua_pushboolean(L, atomic_load(&family_slot(slot)->status.item) == next);
-  return 3;
+  lua_pushboolean(L, atomic_load(&status->item) == next);
+  lua_pushinteger(L, (lua_Integer)atomic_load(&status->part));
+  return 4;
 }
 
 /* holds(slot): whether the process of this slot works in this job. */
@@ -246,25 +331,35 @@ static int job_m_holds(lua_State *L) {
   return 1;
 }
 
+/* ready(): whether collect would not wait. */
+static int job_m_ready(lua_State *L) {
+  lua_pushboolean(L, is_ready(check_work(L, 1)));
+  return 1;
+}
+
+/* busy(): seconds that its chunks took so far. */
+static int job_m_busy(lua_State *L) {
+  struct job *job = job_of(check_work(L, 1));
+  uint64_t busy = 0;
+  for (uint32_t i = 0; i < job->chunks; i++)
+    if (chunk_is_done(&job->chunk[i])) busy += job->chunk[i].busy;
+  lua_pushnumber(L, (lua_Number)busy / 1e9);
+  return 1;
+}
+
+/* stop(): no more of it is given out. */
 static int job_m_stop(lua_State *L) {
-  job_stop(job_of(check_work(L, 1)));
+  job_stop(NULL, job_of(check_work(L, 1)));
   return 0;
 }
 
-/* free(pool, slots): true; or false while one of the workers is still in it. */
+/* free(pool): nobody begins with it any more; its memory goes when the last worker has left it. */
 static int job_m_free(lua_State *L) {
   struct work *work = luaL_checkudata(L, 1, CLASS);
-  struct handle *pool = handle_check(L, 2, bind_pool_class);
-  int slots[FAMILY_MOST], n = read_slots(L, 3, slots, (int)FAMILY_MOST), busy = 0;
-  if (work->block) {
-    pool_withdraw(heap_payload(pool->object), work->block);
-    for (int i = 0; i < n; i++)
-      busy |= atomic_load(&family_slot(slots[i])->status.job) == work->block;
-    if (!busy) object_drop(work->block);
-    if (!busy) work->block = 0;
-  }
-  lua_pushboolean(L, !busy);
-  return 1;
+  uint64_t block = work->block;
+  work->block = 0;
+  if (block) pool_withdraw(check_pool_at(L, 2), block);
+  return 0;
 }
 
 /* Nothing to do: a job that was not freed belongs to the ledger. Workers may be in it still. */
@@ -273,13 +368,46 @@ static int job_gc(lua_State *L) {
   return 0;
 }
 
+static void set_seconds(lua_State *L, const char *name, uint64_t ns) {
+  lua_pushnumber(L, (lua_Number)ns / 1e9);
+  lua_setfield(L, -2, name);
+}
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_setfield(L, -2, name);
+}
+
+/* status(slot): what that process is doing: since, deadline, busy in seconds, done, failed, item.
+ */
+static int pool_status(lua_State *L) {
+  lua_Integer slot = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, slot >= 0 && slot < (lua_Integer)FAMILY_MOST, 1, "no such slot");
+  const struct status *s = &family_slot((int)slot)->status;
+  lua_createtable(L, 0, 6);
+  set_seconds(L, "since", s->since);
+  set_seconds(L, "deadline", s->deadline);
+  set_seconds(L, "busy", s->busy);
+  set_count(L, "done", s->done);
+  set_count(L, "failed", s->failed);
+  if (s->item != STATUS_NONE) set_count(L, "item", s->item);
+  return 1;
+}
+
 void bind_pool(lua_State *L) {
-  static const luaL_Reg pool_methods[] = {
-      {"post", pool_m_post}, {"stop", pool_m_stop}, {"close", handle_close}, {NULL, NULL}};
+  static const luaL_Reg pool_methods[] = {{"post", pool_m_post},
+                                          {"stop", pool_m_stop},
+                                          {"nudge", pool_m_nudge},
+                                          {"watch", pool_m_watch},
+                                          {"enlist", pool_m_enlist},
+                                          {"close", handle_close},
+                                          {NULL, NULL}};
   static const luaL_Reg job_methods[] = {{"collect", job_m_collect}, {"bury", job_m_bury},
-                                         {"holds", job_m_holds},     {"stop", job_m_stop},
+                                         {"ready", job_m_ready},     {"holds", job_m_holds},
+                                         {"busy", job_m_busy},       {"stop", job_m_stop},
                                          {"free", job_m_free},       {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"pool", pool_create}, {"job", job_create}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"pool", pool_create}, {"job", job_create}, {"status", pool_status}, {NULL, NULL}};
   bind_class(L, bind_pool_class, pool_methods, handle_close);
   bind_class(L, CLASS, job_methods, job_gc);
   luaL_setfuncs(L, functions, 0);

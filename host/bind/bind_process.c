@@ -14,6 +14,7 @@
 #include "os/futex.h"
 #include "os/proc.h"
 #include "shm/family.h"
+#include "shm/job.h"
 #include "shm/object.h"
 #include "shm/pipe.h"
 
@@ -61,9 +62,22 @@ static void reap(struct process *process) {
   family_scan();
 }
 
+/* Without a descriptor the life lock tells of the end, which then is at hand. */
+static void await_death(lua_State *L, struct process *process, int64_t deadline) {
+  robust *life = &family_slot(process->slot)->life;
+  for (;;) {
+    uint32_t word = atomic_load(&life->word);
+    if (proc_wait(&process->proc, 0) || (word && robust_is_free(life))) return;
+    if (deadline != CLOCK_NEVER && clock_now() >= deadline) return;
+    int rc = futex_wait(&life->word, word, clock_slice(deadline));
+    if (L) interrupt_again(L, rc);
+  }
+}
+
 /* 1 ended, 0 running; goes on after signals, which may raise in L (NULL: not here). */
 static int wait_in(lua_State *L, struct process *process, int64_t deadline) {
   int rc;
+  if (process->proc.pidfd < 0 && process->slot >= 0) await_death(L, process, deadline);
   for (;;) {
     int64_t look = clock_now() + LOOK; /* a signal may have come just before the wait began */
     rc = proc_wait(&process->proc, L && deadline > look ? look : deadline);
@@ -95,10 +109,12 @@ static void run_child(lua_State *L, int slot) {
   proc_leave(code & 0xff);
 }
 
-/* fork(body, daemon): the new process. body() runs in the child and returns the exit code. What
- * went wrong is raised without a position: whose line counts is known further up. */
+/* fork(body, daemon, bare): the new process. body() runs in the child and returns the exit code.
+   bare: without a descriptor (os/proc.h). What went wrong is raised without a position: whose line
+   counts is known further up. */
 static int process_fork(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 3);
   struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
   *process =
       (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
@@ -110,7 +126,7 @@ static int process_fork(lua_State *L) {
     return lua_error(L);
   }
   if (slot < 0) return bind_fail(L, slot);
-  int rc = proc_fork(&process->proc);
+  int rc = lua_toboolean(L, 3) ? proc_fork_bare(&process->proc) : proc_fork(&process->proc);
   if (rc == 0) run_child(L, slot);
   if (rc < 0) {
     family_reap(slot);
@@ -242,8 +258,8 @@ static int process_leave(lua_State *L) {
   return 0;
 }
 
-/* doze(list, timeout): sleeps until something may have happened to one of the processes or queues
- * in it, a slice at most. */
+/* doze(list, timeout): sleeps until something may have happened to one of the processes, queues or
+   pools (that are watched) in it, a slice at most: true when one of the processes is dead. */
 static int process_doze(lua_State *L) {
   _Atomic uint32_t *words[FUTEX_MANY];
   uint32_t expected[FUTEX_MANY];
@@ -254,7 +270,13 @@ static int process_doze(lua_State *L) {
     struct process *process = luaL_testudata(L, -1, CLASS);
     struct handle *queue = luaL_testudata(L, -1, bind_queue_class);
     struct handle *pipe = luaL_testudata(L, -1, bind_pipe_class);
+    struct handle *pool = luaL_testudata(L, -1, bind_pool_class);
     lua_pop(L, 1);
+    if (pool && pool->object) {
+      words[n] = &((struct pool *)heap_payload(pool->object))->waited;
+      expected[n++] = 1;
+      continue;
+    }
     if (pipe && pipe->object && pipe_end(pipe->object)->in) {
       words[n] = queue_watch(pipe_end(pipe->object)->in);
       if (queue_is_ready(pipe_end(pipe->object)->in)) return 0;
@@ -267,7 +289,7 @@ static int process_doze(lua_State *L) {
       robust *life = &family_slot(process->slot)->life;
       words[n] = &life->word;
       expected[n] = atomic_load(&life->word);
-      if (expected[n++] && robust_is_free(life)) return 0;
+      if (expected[n++] && robust_is_free(life)) return lua_pushboolean(L, 1), 1;
     }
   }
   int rc = n ? futex_wait_many(words, expected, n, deadline) : clock_sleep_until(deadline);

@@ -1,113 +1,341 @@
 /* core.work: a worker's loop. One item: decode in place, call, encode into the job's own memory; no
- * system call on the way. */
+   system call on the way.
+
+     work -> run_job -> claim, run_chunk -> [protected] run_items: decode, call, encode, publish
+                     <- an error that left run_items (no memory): the item's outcome, the chunk ends
+
+   A task's own errors stay in the inner call. What is raised around it, in decoding and encoding,
+   is Lua's memory error: then nobody knows where the next item begins, so the chunk is cut there
+   and the parent gives out the rest anew. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "bind/arena.h"
 #include "bind/bind.h"
+#include "bind/guard.h"
 #include "bind/outcome.h"
 #include "os/clock.h"
+#include "os/cpu.h"
 #include "shm/family.h"
 #include "shm/job.h"
 
-enum {
-  HANDLER = 2,
-  FUNCTION,
-  REASON,
-  ITEM
-}; /* the loop's stack; FUNCTION nil: it could not be had, for this REASON */
+struct run {
+  struct pool *pool; /* NULL: in the process that made the job */
+  struct job *job;
+  struct chunk *chunk;
+  struct arena arena;
+  const char *input;
+  size_t left;
+  uint64_t most; /* items until this worker is to leave; 0: no limit */
+};
 
-/* Pushes the job's function, or nil and why not. */
-static void load_function(lua_State *L, const struct job *job) {
+enum { RUN = 1, HANDLER, FUNCTION, REASON, ITEMS, TOP = ITEMS };
+/* The stack of run_items; FUNCTION nil: it could not be had, for this REASON. ITEMS: inherited. */
+
+/* (job) -> function, or nil and why not. */
+static int load_function(lua_State *L) {
+  const struct job *job = lua_touserdata(L, 1);
   codec_handles handles = bind_handles(NULL);
-  lua_settop(L, HANDLER);
   int rc = codec_decode(L, region_at(job->function), job->function_size, NULL, 0, &handles);
-  if (rc == 0) {
-    lua_pushnil(L);
-    return;
-  }
-  if (rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
+  if (rc == 0) return 1;
   lua_pushnil(L);
-  lua_insert(L, FUNCTION);
+  if (rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
+  if (rc == -EBADMSG) lua_pushvalue(L, -2);
+  return 2;
+}
+
+/* Calls the function, which lies on top with its item above it: the status of the call. One value
+ * takes their place. */
+static int call_spread(lua_State *L, uint32_t mode) {
+  int list = lua_gettop(L);
+  lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1)
+                                                            : (lua_Integer)lua_rawlen(L, list);
+  lua_pop(L, 1);
+  if (n > 200000 || !lua_checkstack(L, (int)n + 4)) {
+    lua_pushliteral(L, "too many arguments");
+    outcome_record(L, NULL);
+    return LUA_ERRRUN;
+  }
+  lua_pushvalue(L, list - 1);
+  for (lua_Integer i = 1; i <= n; i++) lua_rawgeti(L, list, i);
+  int status = lua_pcall(L, (int)n, mode == JOB_CALL ? LUA_MULTRET : 1, HANDLER);
+  if (status == LUA_OK && mode == JOB_CALL) {
+    int results = lua_gettop(L) - list;
+    lua_createtable(L, results, 1);
+    lua_insert(L, list + 1);
+    for (int i = results; i >= 1; i--) lua_rawseti(L, list + 1, i);
+    lua_pushinteger(L, results);
+    lua_setfield(L, list + 1, "n");
+  }
+  lua_replace(L, list - 1);
+  lua_settop(L, list - 1);
+  return status;
+}
+
+static int call(lua_State *L, uint32_t mode) {
+  if (mode == JOB_SPREAD || mode == JOB_CALL) return call_spread(L, mode);
+  int status = lua_pcall(L, 1, mode != JOB_EACH, HANDLER);
+  if (status == LUA_OK && mode == JOB_EACH) lua_pushnil(L);
+  return status;
+}
+
+/* Pushes the item, or why there is none: 1 or 0. */
+static int push_item(lua_State *L, struct run *run, uint64_t index) {
+  if (run->job->inherited) {
+    lua_geti(L, ITEMS, (lua_Integer)index);
+    return 1;
+  }
+  codec_handles handles = bind_handles(NULL);
+  size_t used = 0;
+  int rc = codec_decode(L, run->input, run->left, &used, 0, &handles);
+  run->input += used;
+  run->left -= used;
+  if (rc != 0 && rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
+  return rc == 0;
+}
+
+/* Says what kind of failure the record on top is. */
+static void mark_failure(lua_State *L, int status) {
+  if (status == LUA_ERRMEM)
+    outcome_record(L, "memory");
+  else if (status != LUA_ERRRUN)
+    outcome_record(L, NULL);
+  uint64_t part = atomic_load_explicit(&family_status()->part, memory_order_relaxed);
+  if (part == 0) return;
+  lua_pushinteger(L, (lua_Integer)part);
+  lua_setfield(L, -2, "index");
 }
 
 /* Leaves a result, or the record of a failure: 0 or 1. */
-static int run_item(lua_State *L, const char **input, size_t *left) {
-  codec_handles handles = bind_handles(NULL);
-  size_t used = 0;
-  lua_settop(L, REASON);
+static int run_item(lua_State *L, struct run *run, uint64_t index) {
+  lua_settop(L, TOP);
   lua_pushvalue(L, FUNCTION);
-  int rc = codec_decode(L, *input, *left, &used, 0, &handles);
-  *input += used;
-  *left -= used;
-  if (rc == 0 && !lua_isnil(L, FUNCTION)) return lua_pcall(L, 1, 1, HANDLER) != LUA_OK;
-  if (rc == 0)
+  if (!push_item(L, run, index)) {
+    outcome_record(L, NULL);
+    return 1;
+  }
+  if (lua_isnil(L, FUNCTION)) {
     lua_pushvalue(L, REASON);
-  else if (rc != -EBADMSG)
-    lua_pushliteral(L, "not enough memory");
-  lua_createtable(L, 0, 1);
-  lua_insert(L, -2);
-  lua_setfield(L, -2, "message");
+    outcome_record(L, NULL);
+    return 1;
+  }
+  guard_begin(run->job, index);
+  int status = call(L, run->job->mode);
+  int late = guard_end();
+  if (late) {
+    guard_record(L, run->job, status);
+    return 1;
+  }
+  if (status == LUA_OK) return 0;
+  mark_failure(L, status);
   return 1;
 }
 
 /* Makes one outcome known: its bytes first, then that it is there. */
-static void publish(struct chunk *chunk, struct arena *arena, uint64_t done) {
-  atomic_store_explicit(&chunk->output_size, arena_size(arena), memory_order_relaxed);
-  chunk->output = region_offset(arena->run);
+static void publish(struct run *run, uint64_t done, int failed) {
+  struct status *me = family_status();
+  struct chunk *chunk = run->chunk;
+  atomic_store_explicit(&chunk->output_size, arena_size(&run->arena), memory_order_relaxed);
+  chunk->output = region_offset(run->arena.run);
   /* release: who sees the count sees the bytes */
   atomic_store_explicit(&chunk->done_items, done, memory_order_release);
+  _Atomic uint64_t *count = failed ? &me->failed : &me->done;
+  atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+                        memory_order_relaxed);
+  if (failed && !run->job->collect) job_stop(run->pool, run->job);
 }
 
-static void run_chunk(lua_State *L, struct job *job, struct chunk *chunk, struct arena *arena) {
+/* Encodes what is on top as an outcome: 0 or 1 as outcome_encode, or -errno with nothing written.
+ */
+static int append(lua_State *L, struct run *run, int failed) {
+  size_t before = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed) == 0
+                      ? 0
+                      : atomic_load_explicit(&run->chunk->output_size, memory_order_relaxed);
+  int rc = outcome_encode(L, &run->arena, failed), held = rc < 0 ? 0 : arena_hold(&run->arena);
+  if (rc >= 0 && held >= 0) return rc;
+  arena_rewind(&run->arena, before);
+  return -ENOMEM;
+}
+
+/* (run, handler, function, reason, items): works through the chunk -> the state it ends in. */
+static int run_items(lua_State *L) {
+  struct run *run = lua_touserdata(L, RUN);
   struct status *me = family_status();
-  const char *input = region_at(chunk->input);
-  size_t left = chunk->input_size;
-  arena_begin(arena);
-  for (uint32_t i = 0; i < chunk->items; i++) {
-    if (atomic_load_explicit(&job->stop, memory_order_relaxed)) break;
+  struct chunk *chunk = run->chunk;
+  uint64_t i = atomic_load_explicit(&chunk->done_items, memory_order_relaxed);
+  for (; i < chunk->items; i++) {
+    if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
     atomic_store_explicit(&me->item, chunk->first + i, memory_order_relaxed);
-    int failed = run_item(L, &input, &left);
-    failed = outcome_encode(L, arena, failed);
-    if (failed < 0 || arena_hold(arena) < 0)
-      luaL_error(L, "not enough shared memory for the results");
-    publish(chunk, arena, i + 1);
-    atomic_store_explicit(failed ? &me->failed : &me->done, *(failed ? &me->failed : &me->done) + 1,
-                          memory_order_relaxed);
-    if (failed && !job->collect) job_stop(job);
+    int failed = run_item(L, run, chunk->first + i);
+    failed = append(L, run, failed);
+    if (failed < 0) return lua_pushinteger(L, CHUNK_FULL), 1;
+    publish(run, i + 1, failed);
+    if (i + 1 == run->most && i + 1 < chunk->items) return lua_pushinteger(L, CHUNK_CUT), 1;
   }
-  atomic_store_explicit(&me->item, STATUS_NONE, memory_order_relaxed);
+  lua_pushinteger(L, CHUNK_DONE);
+  return 1;
 }
 
-static void run_job(lua_State *L, uint64_t block) {
-  struct job *job = heap_payload(block);
-  struct arena arena;
-  arena_init(&arena, block);
-  load_function(L, job);
-  for (int64_t i; (i = job_claim(job)) >= 0;) {
-    atomic_store_explicit(&family_status()->since, (uint64_t)clock_now(), memory_order_relaxed);
-    run_chunk(L, job, &job->chunk[i], &arena);
-    job_finish(job, (uint32_t)i);
-  }
-  arena_fini(&arena);
-  lua_settop(L, HANDLER);
+/* (run, message): the outcome of the item at which run_items was left -> the chunk's end. */
+static int give_up_item(lua_State *L) {
+  struct run *run = lua_touserdata(L, 1);
+  uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
+  outcome_record(L, "memory");
+  if (append(L, run, 1) < 0) return lua_pushinteger(L, CHUNK_FULL), 1;
+  publish(run, done + 1, 1);
+  lua_pushinteger(L, CHUNK_CUT);
+  return 1;
 }
 
-/* work(pool): runs jobs until the pool is closed and nothing is posted. */
+/* Its caller's stack: handler, function, reason, items at `base`. */
+static uint32_t run_chunk(lua_State *L, int base, struct run *run) {
+  run->input = region_at(run->chunk->input);
+  run->left = run->chunk->input_size;
+  arena_begin(&run->arena);
+  lua_pushcfunction(L, run_items);
+  lua_pushlightuserdata(L, run);
+  for (int i = 0; i < 4; i++) lua_pushvalue(L, base + i);
+  if (lua_pcall(L, 5, 1, 0) != LUA_OK) {
+    guard_end();
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_pushcfunction(L, give_up_item);
+    lua_insert(L, -2);
+    lua_pushlightuserdata(L, run);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+      lua_pop(L, 1);
+      lua_pushinteger(L, CHUNK_FULL);
+    }
+  }
+  uint32_t state = (uint32_t)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return state;
+}
+
+/* Fills function and reason above the handler at `base`. */
+static void have_function(lua_State *L, int base, struct job *job) {
+  lua_pushcfunction(L, load_function);
+  lua_pushlightuserdata(L, job);
+  if (lua_pcall(L, 1, 2, 0) != LUA_OK) {
+    lua_pushnil(L);
+    lua_insert(L, -2);
+  }
+  lua_replace(L, base + 2);
+  lua_replace(L, base + 1);
+}
+
+/* Works on the job until no chunk is free or *most items are done, which it counts down. The stack
+   has handler, f, nil, items at `base`; f and items of an inherited job. */
+static void run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t *most) {
+  struct status *me = family_status();
+  struct run run = {.pool = pool, .job = heap_payload(block), .most = *most};
+  int loaded = run.job->inherited != 0;
+  uint64_t item = me->item, part = me->part;
+  arena_init(&run.arena, block);
+  struct guard guard;
+  guard_open(L, &guard, run.job);
+  int64_t since = clock_now();
+  for (int64_t i; (i = job_claim(run.job)) >= 0;) {
+    run.chunk = &run.job->chunk[i];
+    atomic_store_explicit(&me->since, (uint64_t)since, memory_order_relaxed);
+    atomic_store_explicit(&me->item, run.chunk->first, memory_order_relaxed);
+    if (!loaded) have_function(L, base, run.job);
+    loaded = 1;
+    uint32_t state = run_chunk(L, base, &run);
+    atomic_store_explicit(&me->item, item, memory_order_relaxed);
+    atomic_store_explicit(&me->part, part, memory_order_relaxed);
+    int64_t now = clock_now();
+    run.chunk->busy = (uint64_t)(now - since);
+    since = now;
+    atomic_store_explicit(&me->busy, me->busy + run.chunk->busy, memory_order_relaxed);
+    uint64_t done = atomic_load_explicit(&run.chunk->done_items, memory_order_relaxed);
+    job_finish(pool, run.job, (uint32_t)i, state);
+    if (!*most) continue;
+    *most = *most > done ? *most - done : 0;
+    run.most = *most;
+    if (*most == 0) break;
+  }
+  guard_close(L, &guard);
+  arena_fini(&run.arena);
+  if (run.job->inherited) return;
+  lua_pushnil(L); /* the function may hold what its collector frees */
+  lua_replace(L, base + 1);
+}
+
+static void worker_stack(lua_State *L, int f, int items) {
+  luaL_checkstack(L, 24, NULL);
+  lua_pushcfunction(L, outcome_handler);
+  lua_pushvalue(L, f);
+  lua_pushnil(L);
+  lua_pushvalue(L, items);
+}
+
+/* work(pool, most [, f, items]): runs jobs until the pool is closed and nothing is posted, or
+   `most` items (0: no limit) are done. f and items: of the jobs that this process inherited. */
 static int worker_work(lua_State *L) {
   struct pool *pool = heap_payload(handle_check(L, 1, bind_pool_class)->object);
-  lua_settop(L, 1);
-  lua_pushcfunction(L, outcome_handler);
-  luaL_checkstack(L, 16, NULL);
-  for (int closed = 0; !closed;) {
-    uint64_t job = pool_enter(pool, &closed);
+  uint64_t most = (uint64_t)luaL_optinteger(L, 2, 0), cursor = 0;
+  int limited = most > 0;
+  pid_t parent = getppid();
+  guard_armed();
+  lua_settop(L, 4);
+  worker_stack(L, 3, 4);
+  atomic_store(&family_status()->since, (uint64_t)clock_now());
+  for (int closed = 0; !closed && getppid() == parent;) {
+    uint64_t job = pool_enter(pool, &cursor, &closed, clock_now() + 20 * (int64_t)CLOCK_SLICE);
     if (!job) continue;
-    run_job(L, job);
-    pool_leave();
+    run_job(L, 5, pool, job, &most);
+    pool_leave(pool);
+    if (limited && most == 0) break;
   }
   return 0;
 }
 
+/* work_here(job): the whole of a job of this process's own. */
+static int worker_work_here(lua_State *L) {
+  uint64_t most = 0, block = bind_job_block(L, 1);
+  lua_settop(L, 1);
+  lua_pushnil(L);
+  worker_stack(L, 2, 2);
+  uint64_t since = family_status()->since;
+  run_job(L, 3, NULL, block, &most);
+  family_status()->since = since;
+  return 0;
+}
+
+/* at(index): the item in this worker's hand stands for several; it is at this one now. */
+static int worker_at(lua_State *L) {
+  uint64_t index = (uint64_t)luaL_checkinteger(L, 1);
+  atomic_store_explicit(&family_status()->part, index, memory_order_relaxed);
+  guard_seed(index);
+  return 0;
+}
+
+/* limit(bytes): from now on this state's allocator refuses to have more; its owner collects then,
+   and raises "not enough memory" if that is of no use. */
+static int worker_limit(lua_State *L) {
+  guard_limit(L, (size_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+/* nice(n) */
+static int worker_nice(lua_State *L) {
+  errno = 0;
+  lua_pushboolean(L, nice((int)luaL_checkinteger(L, 1)) != -1 || errno == 0);
+  return 1;
+}
+
+/* pin(n): to the n-th (from 0, round and round) of the CPUs that it may use. */
+static int worker_pin(lua_State *L) {
+  lua_pushboolean(L, cpu_pin((int)luaL_checkinteger(L, 1)) == 0);
+  return 1;
+}
+
 void bind_worker(lua_State *L) {
-  lua_pushcfunction(L, worker_work);
-  lua_setfield(L, -2, "work");
+  static const luaL_Reg functions[] = {{"work", worker_work}, {"work_here", worker_work_here},
+                                       {"at", worker_at},     {"limit", worker_limit},
+                                       {"nice", worker_nice}, {"pin", worker_pin},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+  guard_find_random(L);
 }

@@ -7,12 +7,12 @@
 #define FAILED 0 /* no message of the codec's begins so */
 
 int outcome_handler(lua_State *L) {
-  lua_createtable(L, 0, 3);
-  lua_pushstring(L, luaL_tolstring(L, 1, NULL));
+  lua_settop(L, 1);
+  lua_createtable(L, 0, 4);
+  luaL_tolstring(L, 1, NULL);
   lua_setfield(L, 2, "message");
   lua_pushinteger(L, getpid());
   lua_setfield(L, 2, "pid");
-  lua_settop(L, 2);
   luaL_traceback(L, L, NULL, 1);
   lua_setfield(L, 2, "traceback");
   if (lua_type(L, 1) != LUA_TSTRING) {
@@ -22,24 +22,33 @@ int outcome_handler(lua_State *L) {
   return 1;
 }
 
-/* The message on top becomes a record. */
-static void make_record(lua_State *L) {
-  lua_createtable(L, 0, 1);
+void outcome_record(lua_State *L, const char *kind) {
+  luaL_tolstring(L, -1, NULL); /* what Lua raises without a handler may be anything */
+  lua_createtable(L, 0, 3);
   lua_insert(L, -2);
   lua_setfield(L, -2, "message");
   lua_pushinteger(L, getpid());
   lua_setfield(L, -2, "pid");
+  if (kind) {
+    lua_pushstring(L, kind);
+    lua_setfield(L, -2, "kind");
+  }
+  lua_remove(L, -2);
 }
 
 static int encode_record(lua_State *L, struct arena *arena) {
   int rc = arena_byte(arena, FAILED);
   if (rc == 0) rc = arena_encode(L, arena, -1);
-  if (rc != -EINVAL) return rc;
+  if (rc == -EBADF) lua_pushliteral(L, "cannot send a handle that is closed");
+  if (rc != -EINVAL && rc != -EBADF) return rc;
   /* Its value cannot be sent: the text of it must do. */
   lua_getfield(L, -2, "message");
-  lua_pushfstring(L, "%s (%s)", lua_tostring(L, -1), lua_tostring(L, -2));
-  lua_setfield(L, -4, "message");
-  lua_pop(L, 2);
+  lua_pushliteral(L, " (");
+  lua_pushvalue(L, -3);
+  lua_pushliteral(L, ")");
+  lua_concat(L, 4);
+  lua_setfield(L, -3, "message");
+  lua_pop(L, 1);
   lua_pushnil(L);
   lua_setfield(L, -2, "value");
   return arena_encode(L, arena, -1);
@@ -62,7 +71,7 @@ int outcome_encode(lua_State *L, struct arena *arena, int failed) {
   }
   if (rc == -EINVAL) {
     if (!failed) {
-      make_record(L);
+      outcome_record(L, NULL);
       lua_remove(L, -2);
     }
     failed = 1;

@@ -8,6 +8,10 @@
 /* A message handler for lua_pcall: the error becomes a record. */
 int outcome_handler(lua_State *L);
 
+/* The error on top, which no handler has seen (Lua calls none when memory is short), becomes a
+ * record; kind NULL: it is the default one. */
+void outcome_record(lua_State *L, const char *kind);
+
 /* Appends the value on top of the stack as the result (failed 0) or the record of a failure, and
    pops it. A result or a value in a record that cannot be sent becomes a failure that says so. 0,
    or -errno: no memory. Returns 1 when it was written as a failure. */

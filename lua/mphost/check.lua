@@ -104,6 +104,18 @@ function check.count(level, what, value, least, most)
   return n
 end
 
+---A number of seconds above 0, or an error.
+---@param level integer
+---@param what string
+---@param value any
+---@return number
+function check.positive(level, what, value)
+  if type(value) ~= "number" or value ~= value or value <= 0 then
+    error(("%s: a number above 0 expected, got %s"):format(what, tostring(value)), level + 2)
+  end
+  return value
+end
+
 local UNITS = { [""] = 0, K = 10, M = 20, G = 30, T = 40 }
 
 ---A number of bytes, or an error: a whole number, or a string like "512M" (K, M, G, T are powers of 1024).

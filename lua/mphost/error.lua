@@ -6,6 +6,7 @@
 ---@field value any  what the task raised when it was no string
 ---@field item string?  the item, shortened
 ---@field index integer?  the item's index in the call
+---@field call string?  the method, or the pool, that failed
 ---@field worker integer?  the worker's number in its pool
 ---@field pid integer?
 ---@field kind "error"|"timeout"|"crash"|"memory"|"exit"
@@ -17,6 +18,9 @@ function TaskError:__tostring()
   local lines = {}
   if self.index then
     lines[1] = ("task %d failed%s: %s"):format(self.index, self.worker and (" on worker %d"):format(self.worker) or "",
+      self.message)
+  elseif self.call then
+    lines[1] = ("%s failed%s: %s"):format(self.call, self.worker and (" on worker %d"):format(self.worker) or "",
       self.message)
   else
     lines[1] = self.message

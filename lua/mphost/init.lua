@@ -2,7 +2,10 @@
 local core = require "mphost.core"
 local check = require "mphost.check"
 local errors = require "mphost.error"
+local future = require "mphost.future"
+local items = require "mphost.items"
 local log = require "mphost.log"
+local once = require "mphost.once"
 local pool = require "mphost.pool"
 local process = require "mphost.process"
 local sync = require "mphost.sync"
@@ -22,6 +25,11 @@ local mp = {
   Event = sync.Event,
   Condition = sync.Condition,
   Barrier = sync.Barrier,
+  as_completed = future.as_completed,
+  range = items.range,
+  map = once.map,
+  each = once.each,
+  reduce = once.reduce,
   TaskError = errors.TaskError,
   log = log,
   clock = core.clock,
@@ -140,20 +148,6 @@ end
 ---a terminal, with line editing.
 function mp.repl()
   require("mphost.repl").run(2)
-end
-
----The integers from `from` to `to`, as a list.
----@param from integer
----@param to integer
----@param step integer?
----@return integer[]
-function mp.range(from, to, step)
-  local list, n = {}, 0
-  for i = from, to, step or 1 do
-    n = n + 1
-    list[n] = i
-  end
-  return list
 end
 
 return mp

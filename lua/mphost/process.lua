@@ -53,8 +53,9 @@ local function settle(self)
 end
 
 local function failure(value)
-  local message = tostring(value)
-  return { message = message, traceback = debug.traceback(nil, 2), value = type(value) ~= "string" and value or nil }
+  local record = { message = tostring(value), traceback = debug.traceback(nil, 2) }
+  if type(value) ~= "string" then record.value = value end
+  return record
 end
 
 -- What cannot be sent degrades to text; the process has ended all the same.
@@ -98,7 +99,8 @@ function process.become(self, seed)
   parent = { name = process.current_process().name, pid = self._parent_pid, is_alive = function() return true end }
   for child in pairs(children) do child._foreign = true end
   current, children, count = self, {}, 0
-  self._own_pid, self.pid = core.pid(), core.pid() -- a pool's worker is a plain table
+  self._own_pid = core.pid()
+  if getmetatable(self) == nil then setmetatable(self, Process) end
   math.randomseed(seed)
   base, given = is_fixed and seed or nil, 0
 end
@@ -306,6 +308,21 @@ function process.active_children()
 end
 
 local waitable = { ["mphost.Queue"] = true, ["mphost.Connection"] = true }
+local by_class = {} -- metatable -> function(member): whether it is ready, its pool
+local wait_for_pools -- what sleeps when pools are among the members
+
+---Makes members of another class known to mp.wait.
+---@param class table  metatable
+---@param look fun(member: any): boolean, mphost.Pool
+function process.add_waitable(class, look)
+  by_class[class] = look
+end
+
+---Says what sleeps when futures are waited for.
+---@param wait fun(pools: table, sleepers: table, is_so: function, timeout: number?): boolean
+function process.set_waiter(wait)
+  wait_for_pools = wait
+end
 
 -- What mp.wait may be asked about: whether it is ready, and what core.doze sleeps on.
 local function readiness(member)
@@ -315,15 +332,33 @@ local function readiness(member)
     end
     return not member:is_alive(), member._core
   end
+  local look = by_class[getmetatable(member) or false]
+  if look then
+    local ready, pool = look(member)
+    return ready, nil, pool
+  end
   local class = type(member) == "userdata" and getmetatable(member)
   if class and waitable[class.__name] then return member:_ready(), member end
   local got = class and class.__name or type(member)
-  check.fail(2, 1, "wait", ("processes, queues, connections expected, got %s"):format(got))
+  check.fail(3, 1, "wait", ("processes, queues, connections, futures expected, got %s"):format(got))
+end
+
+-- Those that are ready, what to sleep on for the others, and the pools of futures.
+local function look_at(list)
+  local ready, sleepers, pools, met = {}, {}, {}, {}
+  for _, member in ipairs(list) do
+    local is_ready, sleeper, pool = readiness(member)
+    if is_ready then ready[#ready + 1] = member end
+    sleepers[#sleepers + 1] = sleeper
+    if pool and not met[pool] then pools[#pools + 1] = pool end
+    if pool then met[pool] = true end
+  end
+  return ready, sleepers, pools
 end
 
 ---The members of the list that are ready: processes that have ended, queues and connections with a message (or
----closed).
----@param list table  processes, queues, connections
+---closed), futures that are settled.
+---@param list table  processes, queues, connections, futures
 ---@param timeout number?  seconds for the whole call
 ---@return table? ready  nil, message, "timeout" when none is
 ---@return string? message
@@ -334,16 +369,15 @@ function process.wait(list, timeout)
   if #list == 0 and not timeout then check.fail(1, 1, "wait", "the list is empty: nothing will ever be ready") end
   local deadline = timeout and core.clock() + timeout
   while true do
-    local ready, sleepers = {}, {}
-    for _, member in ipairs(list) do
-      local is_ready, sleeper = readiness(member)
-      if is_ready then ready[#ready + 1] = member end
-      sleepers[#sleepers + 1] = sleeper
-    end
+    local ready, sleepers, pools = look_at(list)
     if #ready > 0 then return ready end
     local left = deadline and deadline - core.clock()
     if left and left <= 0 then return nil, "timed out", "timeout" end
-    core.doze(sleepers, left)
+    if #pools > 0 then
+      wait_for_pools(pools, sleepers, function() return #look_at(list) > 0 end, left and math.min(left, 0.05) or 0.05)
+    else
+      core.doze(sleepers, left)
+    end
   end
 end
 

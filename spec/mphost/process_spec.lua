@@ -128,7 +128,7 @@ describe("Process", function()
     raises("'interrupt': the process has not been started", function() p:interrupt() end)
     raises("'sentinel': the process has not been started", function() return nil, p.sentinel end)
     raises("bad argument #1 to 'wait' (table expected, got nil)", function() mp.wait() end)
-    raises("processes, queues, connections expected, got number", function() mp.wait { 3 } end)
+    raises("processes, queues, connections, futures expected, got number", function() mp.wait { 3 } end)
   end)
 
   it("P07: joins with a timeout", function()

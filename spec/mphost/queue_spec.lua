@@ -368,7 +368,7 @@ describe("Queue", function()
       assert.is_true(#list >= 1 and #list <= 7)
       table.move(list, 1, #list, #got + 1, got)
     end
-    assert.same(mp.range(1, 50), got)
+    assert.same({ table.unpack(mp.range(1, 50)) }, got)
     p:join()
   end)
 

@@ -1,0 +1,147 @@
+/* One item's time and random numbers: see guard.h. */
+#include "bind/guard.h"
+
+#include <lauxlib.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bind/outcome.h"
+#include "os/clock.h"
+#include "shm/family.h"
+
+#define HOOK_COUNT 10000 /* instructions from one look at the clock to the next */
+#define RANDOM_WORDS 4
+
+struct guard_now guard_now;
+static int late;
+static pid_t worker; /* whose timer this is */
+static timer_t timer;
+static int has_timer;
+static const char random_key; /* its address: the registry's userdata */
+
+void guard_armed(void) {
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+  worker = getpid();
+  has_timer = timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
+}
+
+static void set_timer(int64_t at) {
+  if (!has_timer || worker != getpid()) return;
+  struct itimerspec spec = {.it_value = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000}};
+  timer_settime(timer, TIMER_ABSTIME, &spec, NULL);
+}
+
+static void set_deadline(int64_t at) {
+  guard_now.deadline = at;
+  atomic_store_explicit(&family_status()->deadline, (uint64_t)at, memory_order_relaxed);
+  set_timer(at ? at + GUARD_GRACE : 0);
+}
+
+static void look(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  if (!guard_now.deadline || clock_now() < guard_now.deadline) return;
+  late = 1;
+  luaL_error(L, "timeout");
+}
+
+struct quota {
+  lua_Alloc alloc;
+  void *context;
+  size_t used, most;
+};
+
+static void *alloc_within(void *context, void *block, size_t old, size_t new) {
+  struct quota *quota = context;
+  if (!block) old = 0; /* then it is a type */
+  if (new > old && quota->used + (new - old) > quota->most) return NULL;
+  void *made = quota->alloc(quota->context, block, old, new);
+  if (made || new == 0) quota->used = quota->used - old + new;
+  return made;
+}
+
+void guard_limit(lua_State *L, size_t bytes) {
+  static struct quota quota; /* of the one state that a worker has */
+  void *context;
+  lua_Alloc alloc = lua_getallocf(L, &context);
+  if (alloc == alloc_within) {
+    quota.most = bytes;
+    return;
+  }
+  size_t used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
+  quota = (struct quota){.alloc = alloc, .context = context, .used = used, .most = bytes};
+  lua_setallocf(L, alloc_within, &quota);
+}
+
+void guard_open(lua_State *L, struct guard *before, const struct job *job) {
+  *before = (struct guard){.deadline = guard_now.deadline, .late = late};
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &random_key);
+  guard_now.random = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (guard_now.random) memcpy(before->random, guard_now.random, sizeof before->random);
+  before->seed = guard_now.seed;
+  guard_now.seed = job->seed;
+  before->hook = lua_gethook(L);
+  before->mask = lua_gethookmask(L);
+  before->count = lua_gethookcount(L);
+  if (job->timeout) lua_sethook(L, look, LUA_MASKCOUNT, HOOK_COUNT);
+}
+
+void guard_close(lua_State *L, const struct guard *before) {
+  if (guard_now.random) memcpy(guard_now.random, before->random, sizeof before->random);
+  lua_sethook(L, before->hook, before->mask, before->count);
+  if (before->deadline != guard_now.deadline) set_deadline(before->deadline);
+  late = before->late;
+  guard_now.seed = before->seed;
+}
+
+void guard_start_clock(uint64_t timeout) {
+  late = 0;
+  set_deadline(clock_now() + (int64_t)timeout);
+}
+
+int guard_stop_clock(void) {
+  int was_late = late;
+  set_deadline(0);
+  late = 0;
+  return was_late;
+}
+
+void guard_record(lua_State *L, const struct job *job, int status) {
+  if (status != LUA_ERRRUN) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+    outcome_record(L, NULL);
+  }
+  lua_pushfstring(L, "timed out after %f s", (lua_Number)job->timeout / 1e9);
+  lua_setfield(L, -2, "message");
+  lua_pushliteral(L, "timeout");
+  lua_setfield(L, -2, "kind");
+}
+
+/* xoshiro256**, as lmathlib.c has it: what math.random(0) must say for this state. */
+static uint64_t expected_next(const uint64_t *s) {
+  uint64_t x = s[1] * 5;
+  return (x << 7 | x >> 57) * 9;
+}
+
+static int is_generator(lua_State *L, const uint64_t *state) {
+  uint64_t expected = expected_next(state);
+  lua_pushvalue(L, -2);
+  lua_pushinteger(L, 0);
+  lua_call(L, 1, 1);
+  int same = (uint64_t)lua_tointeger(L, -1) == expected;
+  lua_pop(L, 1);
+  return same;
+}
+
+void guard_find_random(lua_State *L) {
+  int top = lua_gettop(L);
+  if (lua_getglobal(L, "math") == LUA_TTABLE && lua_getfield(L, -1, "random") == LUA_TFUNCTION &&
+      lua_iscfunction(L, -1) && lua_getupvalue(L, -1, 1) && lua_type(L, -1) == LUA_TUSERDATA &&
+      lua_rawlen(L, -1) == RANDOM_WORDS * sizeof(uint64_t) &&
+      is_generator(L, lua_touserdata(L, -1)))
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &random_key);
+  lua_settop(L, top);
+}

@@ -1,0 +1,275 @@
+-- One call of a pool: a function, its items, and what has become of them.
+--
+--   Call.new -> begin: core.job (f and items encoded once, cut into a table of chunks: host/shm/job.h), posted
+--   [worker] claims chunks by itself: decode, f(item), encode, chunk DONE
+--   advance: job:collect decodes chunks in order as they are done        -> results, errors
+--     "dead"     crew.tend -> bury: the dead worker's chunk ends where its results do -> lost: the item it had in hand
+--                is tried again or reported, the rest becomes a job of its own
+--     "rest"     a worker ended a chunk early: the rest becomes a job of its own
+--     "stopped"  an item failed: nothing more is given out
+--   -> finish: done, with results or a failure; its futures are told
+--
+-- A call is in its pool's list `_calls` from begin to finish.
+local core = require "mphost.core"
+local crew = require "mphost.crew"
+local errors = require "mphost.error"
+
+---@class mphost.Call
+---@field done boolean
+---@field failure any  what to raise; nil: results
+---@field results table  by index, with n
+---@field errors table[]  records of failed items
+local Call = {}
+Call.__index = Call
+
+Call.ITEM, Call.SPREAD, Call.LIST, Call.EACH = 0, 1, 2, 3
+
+---@param pool mphost.Pool
+---@param name string  of the method, for messages
+---@param f function
+---@param items table
+---@param n integer
+---@param options table?  mode, chunk, retries, collect, timeout, base: items before the first (of a longer call)
+---@return mphost.Call
+function Call.new(pool, name, f, items, n, options)
+  options = options or {}
+  local timeout = options.timeout or pool._options.timeout
+  local inherited = pool._inherited ~= nil
+  return setmetatable({
+    pool = pool, name = name, f = f, items = items, n = n, base = options.base or 0, results = { n = n }, errors = {},
+    jobs = {}, over = {}, unposted = {}, tries = {}, at = 1, done = false, posted = core.clock(), busy = 0,
+    retries = options.retries or pool._retries, collect = options.collect or false,
+    shape = { chunk = options.chunk or 0, workers = math.max(pool.workers, 1), collect = options.collect or false,
+      mode = options.mode or 0, seed = pool._seed, timeout = timeout and math.ceil(timeout * 1e9) or 0,
+      inherited = inherited, base = options.base or 0 },
+  }, Call)
+end
+
+-- Items first..last become a job. It raises when they cannot be sent.
+local function post(self, first, last)
+  local job = core.job(self.f, self.items, first, last, self.shape)
+  self.jobs[#self.jobs + 1] = job
+  self.unposted[job] = not self.pool._core:post(job) or nil
+end
+
+---Gives the work out. Raises, without a position, when it cannot be sent or no worker can be started.
+function Call:begin()
+  local pool = self.pool
+  if self.n == 0 then return self:finish() end
+  if pool:_is_here() then return self:run_here() end
+  crew.start(pool)
+  pool._calls[#pool._calls + 1] = self
+  local ok, why = pcall(post, self, 1, self.n)
+  if ok then return end
+  self:finish()
+  error(why, 0)
+end
+
+---In this process: one with a pool without workers, or a worker that calls the pool it works for. The same way through
+---the codec.
+function Call:run_here()
+  self.pool:_begin_here()
+  local ok, why = pcall(core.job, self.f, self.items, 1, self.n, self.shape)
+  if not ok then error(why, 0) end
+  local job = why
+  ok, why = pcall(function()
+    repeat
+      core.work_here(job)
+      local state, first, last, full = job:collect(self.results, self.errors, {}, 0)
+      if state == "rest" then
+        if full then self:no_room(first) first = first + 1 end
+        job:free(self.pool._core)
+        job = first <= last and core.job(self.f, self.items, first, self.n, self.shape) or nil
+      end
+    until state ~= "rest" or not job
+  end)
+  if job then job:free(self.pool._core) end
+  if not ok then error(why, 0) end
+  self:finish()
+end
+
+---The outcome of an item found no memory.
+---@param index integer
+function Call:no_room(index)
+  self.errors[#self.errors + 1] = { index = index, kind = "memory",
+    message = "not enough shared memory for the result" }
+end
+
+---Its chunk of a dead worker: what there was to do.
+---@param worker table
+---@param lost table[]  gets it
+function Call:bury(worker, lost)
+  for _, job in ipairs(self.jobs) do
+    if not self.over[job] and not self.unposted[job] then
+      local first, last, in_hand, part = job:bury(worker.slot)
+      if first then
+        lost[#lost + 1] = { call = self, first = first, last = last, in_hand = in_hand,
+          part = part ~= 0 and part or nil }
+      end
+    end
+  end
+end
+
+local function death_of_item(self, worker, index, part)
+  local tries = (self.tries[index] or 0) + 1
+  self.tries[index] = tries
+  local status = worker.status
+  local exited = type(status) == "number" and status >= 0
+  local late = worker.overdue and status == -9
+  if tries <= self.retries and not exited and not late then return nil end
+  local record = { index = part or index, item = index, worker = worker.number, pid = worker.pid }
+  if late then
+    record.kind, record.message = "timeout", ("timed out after %.6g s, and was killed"):format(self.shape.timeout / 1e9)
+  elseif exited then
+    record.kind, record.message = "exit", ("the task ended its worker, as os.exit(%d) does"):format(status)
+  else
+    record.kind = worker.memory and "memory" or "crash"
+    record.message = ("worker %d (pid %d) was %s%s%s"):format(worker.number, worker.pid,
+      errors.describe(status, worker.dumped), worker.memory and ": " .. worker.memory or "",
+      tries > 1 and (", try %d of %d"):format(tries, self.retries + 1) or "")
+    record.traceback = worker.trace
+  end
+  return record
+end
+
+-- Gives items out anew; what cannot be sent now fails the call.
+local function repost(self, first, last)
+  if first > last or self.done then return end
+  local ok, why = pcall(post, self, first, last)
+  if not ok then self:fail(why) end
+end
+
+---A worker died with these items: the one in its hand is tried again or reported, the others are given out anew.
+---@param worker table
+---@param range table
+function Call:lost(worker, range)
+  if self.done then return end
+  local first = range.first
+  if range.in_hand then
+    local record = death_of_item(self, worker, first, range.part)
+    if record then
+      self.errors[#self.errors + 1] = record
+    else
+      repost(self, first, first)
+    end
+    first = first + 1
+  end
+  repost(self, first, range.last)
+end
+
+local function have_posted(self, job)
+  if not self.unposted[job] then return true end
+  if not self.pool._core:post(job) then return false end
+  self.unposted[job] = nil
+  return true
+end
+
+---Takes in what there is, or waits for it. What else the pool has to do is not looked after.
+---@param timeout number  seconds; 0: does not wait
+function Call:advance(timeout)
+  while not self.done do
+    local job = self.jobs[self.at]
+    if not job then return self:finish() end
+    if not have_posted(self, job) then return end
+    if timeout == 0 and not job:ready() then return end
+    local state, first, last, full = job:collect(self.results, self.errors, self.pool._slots, timeout)
+    if state == "done" then
+      self.over[job] = true
+      self.busy = self.busy + job:busy()
+      job:free(self.pool._core)
+      self.at = self.at + 1
+    elseif state == "rest" then
+      if full then self:no_room(first) first = first + 1 end
+      repost(self, first, last)
+    elseif state == nil and timeout == 0 then
+      return
+    elseif state == "dead" or state == nil then
+      crew.tend(self.pool)
+      if #self.errors == 0 or self.collect then return end
+    elseif state == "interrupted" then
+      return
+    end
+    if #self.errors > 0 and not self.collect then return self:finish() end
+  end
+end
+
+---Whether advance(0) would do something.
+---@return boolean
+function Call:is_ready()
+  local job = self.jobs[self.at]
+  return self.done or not job or self.unposted[job] ~= nil or #self.errors > 0 and not self.collect or job:ready()
+end
+
+-- Nothing more of it is worked on; what workers have in hand they finish for nobody.
+local function abandon(self)
+  for _, job in ipairs(self.jobs) do
+    if not self.over[job] then
+      job:stop()
+      job:free(self.pool._core)
+    end
+  end
+  self.jobs, self.unposted = {}, {}
+end
+
+local function leave_pool(self)
+  local pool = self.pool
+  for i, call in ipairs(pool._calls) do
+    if call == self then table.remove(pool._calls, i) break end
+  end
+  pool:_call_over()
+end
+
+---A record of a failed item as the error that is raised for it.
+---@param record table
+---@return mphost.TaskError
+function Call:task_error(record)
+  local fields = {}
+  for key, value in pairs(record) do fields[key] = value end
+  for _, worker in ipairs(self.pool._workers) do
+    if worker.pid == record.pid then fields.worker = worker.number end
+  end
+  fields.call = self.name
+  if self.shape.mode == Call.LIST then
+    fields.index, fields.item = nil, nil
+  else
+    local items = self.source or self.items
+    fields.item = errors.shorten(items[record.index])
+    fields.index = record.index + self.base
+  end
+  return errors.new(fields)
+end
+
+---It is over: with its results, or with the first of its errors.
+function Call:finish()
+  if self.done then return end
+  self.done = true
+  abandon(self)
+  if #self.errors > 0 and not self.collect then
+    local least
+    for _, record in ipairs(self.errors) do
+      if not least or record.index < least.index then least = record end
+    end
+    self.failure = self:task_error(least)
+  end
+  leave_pool(self)
+  if self.on_finish then self.on_finish(self) end
+end
+
+---It is over with this error.
+---@param why any
+function Call:fail(why)
+  if self.done then return end
+  self.done, self.failure = true, why
+  abandon(self)
+  leave_pool(self)
+  if self.on_finish then self.on_finish(self) end
+end
+
+---Nobody wants it any more.
+function Call:cancel()
+  if self.done then return end
+  self.cancelled = true
+  self:fail(nil)
+end
+
+return Call

@@ -1,0 +1,150 @@
+-- The promise of a call's result.
+local core = require "mphost.core"
+local process = require "mphost.process"
+local wait = require "mphost.wait"
+
+local future = {}
+
+---@class mphost.Future
+local methods = {}
+local Future = { __name = "mphost.Future", __index = methods }
+
+local function run_callbacks(self)
+  local callbacks = self._callbacks
+  self._callbacks = nil
+  for _, callback in ipairs(callbacks or {}) do
+    local ok, why = xpcall(callback, function(value)
+      return type(value) == "string" and debug.traceback(value, 2) or value
+    end, self)
+    if not ok and not self._harm then self._harm = { why } end
+  end
+end
+
+---@param call mphost.Call
+---@param take fun(call: mphost.Call): any ...  its results as get returns them
+---@return mphost.Future
+function future.new(call, take)
+  local self = setmetatable({ _call = call, _take = take, _callbacks = {} }, Future)
+  call.on_finish = function() run_callbacks(self) end
+  return self
+end
+
+---Whether it is settled: with results, an error, or cancelled.
+---@return boolean
+function methods:done()
+  local call = self._call
+  if not call.done then wait.step(call.pool) end
+  return call.done
+end
+
+---Whether it was cancelled.
+---@return boolean
+function methods:cancelled()
+  return self._call.cancelled or false
+end
+
+---Waits until it is settled.
+---@param timeout number?  seconds
+---@return true?  nil, message, "timeout" when it is not
+---@return string? message
+---@return string? name
+function methods:wait(timeout)
+  if wait.one(self._call, timeout and core.clock() + timeout) then return true end
+  return nil, "timed out", "timeout"
+end
+
+---What the call returned; raises its error.
+---@param timeout number?  seconds
+---@return any ...  nil, message, "timeout" or "cancelled" when there is no result
+function methods:get(timeout)
+  local ok, message, name = self:wait(timeout)
+  if not ok then return nil, message, name end
+  if self._harm then error(self._harm[1], 0) end
+  local call = self._call
+  if call.cancelled then return nil, "cancelled", "cancelled" end
+  if call.failure ~= nil then error(call.failure, 0) end
+  return self._take(call)
+end
+
+---Nobody wants its result: what has not begun does not begin. True unless it was settled before.
+---@return boolean
+function methods:cancel()
+  if self:done() then return false end
+  self._call:cancel()
+  return true
+end
+
+---Calls fn(future) once it is settled, at once if it is. What fn raises is what `get` of this future raises.
+---Functions run while this process waits for something of the pool.
+---@param fn fun(future: mphost.Future)
+---@return mphost.Future self
+function methods:on_done(fn)
+  if type(fn) ~= "function" then
+    error(("bad argument #1 to 'on_done' (function expected, got %s)"):format(fn == nil and "nil" or type(fn)), 2)
+  end
+  if self._call.done then
+    self._callbacks = { fn }
+    run_callbacks(self)
+  else
+    self._callbacks[#self._callbacks + 1] = fn
+  end
+  return self
+end
+
+function Future:__tostring()
+  local call = self._call
+  local state = not call.done and "pending" or call.cancelled and "cancelled" or
+    call.failure ~= nil and "failed" or "done"
+  return ("Future of %s (%s)"):format(call.name, state)
+end
+
+local function is_future(value)
+  return getmetatable(value) == Future
+end
+
+-- For mp.wait: whether it is settled, and its pool.
+process.add_waitable(Future, function(self) return self._call.done, self._call.pool end)
+
+---Futures as they are settled: `for f in mp.as_completed(list) do`. Each once.
+---@param list mphost.Future[]
+---@param timeout number?  seconds for all of them; then it raises
+---@return fun(): mphost.Future?
+function future.as_completed(list, timeout)
+  if type(list) ~= "table" then
+    error(("bad argument #1 to 'as_completed' (table expected, got %s)"):format(type(list)), 2)
+  end
+  local pending, seen = {}, {}
+  for i, each in ipairs(list) do
+    if not is_future(each) then
+      error(("bad argument #1 to 'as_completed' (element %d: Future expected, got %s)"):format(i, type(each)), 2)
+    end
+    if not seen[each] then pending[#pending + 1] = each end
+    seen[each] = true
+  end
+  local total, deadline, ready = #pending, timeout and core.clock() + timeout, {}
+  local function look()
+    local left = {}
+    for _, each in ipairs(pending) do
+      if each._call.done then ready[#ready + 1] = each else left[#left + 1] = each end
+    end
+    pending = left
+    return #ready > 0
+  end
+  return function()
+    if #ready == 0 and #pending == 0 then return nil end
+    if #ready == 0 and not look() then
+      local pools, known = {}, {}
+      for _, each in ipairs(pending) do
+        local pool = each._call.pool
+        if not known[pool] then pools[#pools + 1] = pool end
+        known[pool] = true
+      end
+      if not wait.some(pools, {}, look, deadline and deadline - core.clock()) then
+        error(("%d (of %d) futures unfinished"):format(#pending, total), 2)
+      end
+    end
+    return table.remove(ready, 1)
+  end
+end
+
+return future

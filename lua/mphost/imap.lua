@@ -1,0 +1,169 @@
+-- Calls over a stream of items: results while the items still come, with a bounded window between them.
+--
+--   next result <- batches in flight (calls of a few items) <- pulled from the items as room is in the window
+--
+-- A batch is sized by the time its items took, to about 10 ms of work.
+local core = require "mphost.core"
+local Call = require "mphost.call"
+local wait = require "mphost.wait"
+
+local imap = {}
+
+local TARGET = 0.01 -- seconds of work in a batch
+local MOST = 10000 -- items in a batch
+
+---@class mphost.Stream
+local Stream = {}
+Stream.__index = Stream
+
+---@param pool mphost.Pool
+---@param name string
+---@param f function
+---@param stream fun(): true?, any  gives the items
+---@param options table  ordered, chunk, window, retries, timeout, mode, collect
+---@return mphost.Stream
+function imap.new(pool, name, f, stream, options)
+  return setmetatable({ pool = pool, name = name, f = f, stream = stream, options = options, batches = {}, given = 0,
+    taken = 0, chunk = options.chunk or 1, workers = math.max(pool.workers, 1) }, Stream)
+end
+
+local function window(self)
+  return self.options.window or 4 * self.workers * self.chunk
+end
+
+-- Up to a batch of items, or nil at the end. What the items' iterator raises comes after the results before it.
+local function pull(self, most)
+  local list, n, began = {}, 0, core.clock()
+  while n < most do
+    local ok, there, item = pcall(self.stream)
+    if not ok then
+      self.ended, self.failure = true, { there }
+      break
+    end
+    if not there then
+      self.ended = true
+      break
+    end
+    n = n + 1
+    list[n] = item
+    if n % 16 == 0 and not self.options.chunk and core.clock() - began > TARGET then break end
+  end
+  return n > 0 and list or nil, n
+end
+
+local function give_out(self, list, n)
+  local call = Call.new(self.pool, self.name, self.f, list, n, { base = self.given, collect = true, chunk = n,
+    retries = self.options.retries, timeout = self.options.timeout, mode = self.options.mode })
+  self.given = self.given + n
+  call:begin()
+  self.batches[#self.batches + 1] = call
+end
+
+local function fill(self)
+  while not self.ended do
+    local room = window(self) - (self.given - self.taken)
+    local most = self.chunk
+    if self.options.window then most = math.min(most, math.max(1, self.options.window // (2 * self.workers))) end
+    if room < most then return end
+    local list, n = pull(self, most)
+    if not list then return end
+    give_out(self, list, n)
+    if self.pool:_is_here() then return end
+  end
+end
+
+-- Sizes the next batches by the time that this one's items took.
+local function measure(self, call)
+  if self.options.chunk or call.n == 0 then return end
+  local each = call.busy / call.n
+  local fit = each > 0 and TARGET / each or MOST
+  self.chunk = math.max(1, math.floor(math.min(fit, 4 * self.chunk, MOST)))
+end
+
+local function first_done(batches)
+  for i, call in ipairs(batches) do
+    if call.done then return i end
+  end
+end
+
+-- The batch from which results are taken next, out of the list; nil: there is none left.
+local function next_batch(self)
+  fill(self)
+  if #self.batches == 0 then return nil end
+  local at = 1
+  if self.options.ordered then
+    wait.one(self.batches[1])
+  else
+    wait.some({ self.pool }, {}, function()
+      at = first_done(self.batches)
+      return at ~= nil
+    end)
+  end
+  local call = table.remove(self.batches, at)
+  measure(self, call)
+  local failed = {}
+  for _, record in ipairs(call.errors) do failed[record.item or record.index] = record end
+  return { call = call, failed = failed, i = 0 }
+end
+
+local function cancelled(self)
+  self:close()
+  return nil
+end
+
+---The next index with its result, or with nil and the error of its item; nothing at the end.
+---@return integer? index
+---@return any result
+---@return mphost.TaskError? failed
+function Stream:take()
+  if self.closed then return nil end
+  while not self.batch or self.batch.i == self.batch.call.n do
+    self.batch = next_batch(self)
+    if not self.batch then
+      local failure = self.failure
+      self:close()
+      if failure then error(failure[1], 0) end
+      return nil
+    end
+    if self.batch.call.failure ~= nil then
+      self:close()
+      error(self.batch.call.failure, 0)
+    end
+    if self.batch.call.cancelled then return cancelled(self) end
+  end
+  local batch = self.batch
+  batch.i = batch.i + 1
+  self.taken = self.taken + 1
+  local index, record = batch.call.base + batch.i, batch.failed[batch.i]
+  if record then return index, nil, batch.call:task_error(record) end
+  return index, batch.call.results[batch.i]
+end
+
+---Cancels what is left.
+function Stream:close()
+  self.closed, self.ended = true, true
+  for _, call in ipairs(self.batches) do call:cancel() end
+  self.batches = {}
+end
+
+Stream.__close = Stream.close
+
+---For the generic for: index and result; an item's error is raised unless `collect`: then it is the third value.
+---@param self mphost.Stream
+---@return fun(): integer?, any, mphost.TaskError?
+---@return nil
+---@return nil
+---@return mphost.Stream closing
+function imap.iterate(self)
+  local collect = self.options.collect
+  return function()
+    local index, result, failed = self:take()
+    if failed and not collect then
+      self:close()
+      error(failed, 0)
+    end
+    return index, result, failed
+  end, nil, nil, self
+end
+
+return imap

@@ -1,0 +1,358 @@
+-- The methods of pools that make calls.
+local core = require "mphost.core"
+local check = require "mphost.check"
+local Call = require "mphost.call"
+local future = require "mphost.future"
+local imap = require "mphost.imap"
+local items = require "mphost.items"
+local wait = require "mphost.wait"
+
+local methods = {}
+
+-- Levels: each method passes its own name; the check's errors are its caller's.
+function methods._self(self, name)
+  if getmetatable(self) ~= methods._class then
+    error(("calling '%s' on bad self (pool:%s(...) expected)"):format(name, name), 3)
+  end
+end
+
+local function usable(self, name)
+  if getmetatable(self) ~= methods._class then
+    error(("calling '%s' on bad self (pool:%s(...) expected)"):format(name, name), 4)
+  end
+  if self:_is_here() and self._state == "open" then return end
+  if self._pid ~= core.pid() then
+    error(("'%s': a pool can be used only by the process that made it"):format(name), 4)
+  end
+  if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), 4) end
+end
+
+local known = { chunk = "number", retries = "number", on_error = "string", timeout = "number", window = "number",
+  progress = "any" }
+
+local function read_options(name, options)
+  if options == nil then return {} end
+  check.type(3, 3, name, options, "table")
+  check.options(3, name, options, known)
+  local read = {
+    chunk = options.chunk and check.count(3, "option 'chunk'", options.chunk, 1),
+    retries = options.retries and check.count(3, "option 'retries'", options.retries, 0),
+    window = options.window and check.count(3, "option 'window'", options.window, 1),
+    timeout = options.timeout and check.positive(3, "option 'timeout'", options.timeout),
+  }
+  local on_error = options.on_error or "raise"
+  if on_error ~= "raise" and on_error ~= "collect" then
+    error(("option 'on_error' to '%s': \"raise\" or \"collect\" expected, got %q"):format(name, on_error), 4)
+  end
+  read.collect = on_error == "collect"
+  return read
+end
+
+-- Checked arguments as a call that has not begun. Two frames below the method's caller.
+local function new_call(self, name, f, given, options, mode)
+  usable(self, name)
+  check.callable(2, 1, name, f)
+  local list, n = items.list(2, 2, name, given)
+  local read = read_options(name, options)
+  read.mode = mode
+  if mode == Call.SPREAD then
+    for i = 1, n do
+      if type(list[i]) ~= "table" then
+        check.fail(2, 2, name, ("item %d: table expected, got %s"):format(i, type(list[i])))
+      end
+    end
+  end
+  return Call.new(self, name, f, list, n, read)
+end
+
+-- Errors of the call itself (not of its tasks) are the caller's: they get the line of whoever called the method.
+local function raise(why, level)
+  error(why, type(why) == "string" and level or 0)
+end
+
+local function begin(call, level)
+  local ok, why = pcall(call.begin, call)
+  if not ok then raise(why, level) end
+end
+
+local function collected(call)
+  if not call.collect then return call.results end
+  local failed = {}
+  for _, record in ipairs(call.errors) do failed[record.item or record.index] = call:task_error(record) end
+  return call.results, failed
+end
+
+-- Runs it to its end: nil, message, "cancelled" when the pool was terminated meanwhile.
+local function finish(call, deeper)
+  deeper = deeper or 0
+  begin(call, 5 + deeper)
+  local ok, why = pcall(wait.one, call)
+  if not ok then
+    call:cancel()
+    raise(why, 4 + deeper)
+  end
+  if call.cancelled then return false end
+  if call.failure ~= nil then raise(call.failure, 4 + deeper) end
+  return true
+end
+
+---f(item) for each item, in the workers; results in order, `.n` of them.
+---@param f function
+---@param given table|function  a list, an iterator, or mp.range
+---@param options {chunk: integer?, timeout: number?, retries: integer?, on_error: "raise"|"collect"|nil}?  timeout in
+---seconds that an item may run
+---@return table results
+---@return table<integer, mphost.TaskError>? errors  by index, with on_error = "collect"
+function methods:map(f, given, options)
+  local call = new_call(self, "map", f, given, options)
+  if not finish(call) then return nil, "cancelled", "cancelled" end
+  return collected(call)
+end
+
+---f(table.unpack(item)) for each item.
+---@param f function
+---@param given table|function
+---@param options table?  as map
+---@return table results
+---@return table<integer, mphost.TaskError>? errors
+function methods:starmap(f, given, options)
+  local call = new_call(self, "starmap", f, given, options, Call.SPREAD)
+  if not finish(call) then return nil, "cancelled", "cancelled" end
+  return collected(call)
+end
+
+---f(item) for each item, for what it does: nothing comes back.
+---@param f function
+---@param given table|function  an iterator is gone through as the work goes on
+---@param options table?  as map
+---@return integer count  of items
+---@return table<integer, mphost.TaskError>? errors
+function methods:each(f, given, options)
+  if type(given) == "table" and getmetatable(given) ~= nil and getmetatable(given) ~= items.Range
+    or type(given) == "function" then
+    usable(self, "each")
+    check.callable(1, 1, "each", f)
+    local read = read_options("each", options)
+    read.mode = Call.EACH
+    local stream = imap.new(self, "each", f, items.stream(1, 2, "each", given), read)
+    local n, failed = 0, read.collect and {} or nil
+    for index, _, why in imap.iterate(stream) do
+      n = n + 1
+      if why then failed[index] = why end
+    end
+    return n, failed
+  end
+  local call = new_call(self, "each", f, given, options, Call.EACH)
+  if not finish(call) then return nil, "cancelled", "cancelled" end
+  local _, failed = collected(call)
+  return call.n, failed
+end
+
+local function call_of(self, name, f, ...)
+  usable(self, name)
+  check.callable(2, 1, name, f)
+  return Call.new(self, name, f, { table.pack(...) }, 1, { mode = Call.LIST })
+end
+
+local function values(call)
+  local list = call.results[1]
+  return table.unpack(list, 1, list.n)
+end
+
+---f(...) in a worker.
+---@param f function
+---@param ... any
+---@return any ...  what f returned
+function methods:apply(f, ...)
+  local call = call_of(self, "apply", f, ...)
+  if not finish(call) then return nil, "cancelled", "cancelled" end
+  return values(call)
+end
+
+---f(...) in a worker, without waiting.
+---@param f function
+---@param ... any
+---@return mphost.Future
+function methods:submit(f, ...)
+  local call = call_of(self, "submit", f, ...)
+  local promise = future.new(call, values)
+  begin(call, 4)
+  return promise
+end
+
+---Python's name of submit.
+---@param f function
+---@param ... any
+---@return mphost.Future
+function methods:apply_async(f, ...)
+  local call = call_of(self, "apply_async", f, ...)
+  local promise = future.new(call, values)
+  begin(call, 4)
+  return promise
+end
+
+---map without waiting: its future gives what map returns.
+---@param f function
+---@param given table|function
+---@param options table?  as map
+---@return mphost.Future
+function methods:map_async(f, given, options)
+  local call = new_call(self, "map_async", f, given, options)
+  local promise = future.new(call, collected)
+  begin(call, 4)
+  return promise
+end
+
+---starmap without waiting.
+---@param f function
+---@param given table|function
+---@param options table?  as map
+---@return mphost.Future
+function methods:starmap_async(f, given, options)
+  local call = new_call(self, "starmap_async", f, given, options, Call.SPREAD)
+  local promise = future.new(call, collected)
+  begin(call, 4)
+  return promise
+end
+
+local function new_stream(self, name, f, given, options, ordered)
+  usable(self, name)
+  check.callable(2, 1, name, f)
+  local read = read_options(name, options)
+  read.ordered = ordered
+  return imap.new(self, name, f, items.stream(2, 2, name, given), read)
+end
+
+---`for index, result in pool:imap(f, items) do`: results in order, as they come. No more than a window of items is
+---taken ahead; leaving the loop cancels the rest. An item's error is raised at its place; with
+---on_error = "collect" it is the third value.
+---@param f function
+---@param given table|function
+---@param options table?  as map, and window: items taken ahead at most
+---@return fun(): integer?, any, mphost.TaskError?
+---@return nil
+---@return nil
+---@return any closing
+function methods:imap(f, given, options)
+  local stream = new_stream(self, "imap", f, given, options, true)
+  return imap.iterate(stream)
+end
+
+---The same in the order in which results come.
+---@param f function
+---@param given table|function
+---@param options table?  as imap
+---@return fun(): integer?, any, mphost.TaskError?
+---@return nil
+---@return nil
+---@return any closing
+function methods:imap_unordered(f, given, options)
+  local stream = new_stream(self, "imap_unordered", f, given, options, false)
+  return imap.iterate(stream)
+end
+
+---Whether f(item) is true for one of the items; the others are not begun then.
+---@param f function
+---@param given table|function
+---@param options table?  as imap
+---@return boolean
+function methods:any(f, given, options)
+  local stream = new_stream(self, "any", f, given, options, false)
+  for _, value in imap.iterate(stream) do
+    if value then return true end
+  end
+  return false
+end
+
+---Whether f(item) is true for all items; after one that is not the others are not begun.
+---@param f function
+---@param given table|function
+---@param options table?  as imap
+---@return boolean
+function methods:all(f, given, options)
+  local stream = new_stream(self, "all", f, given, options, false)
+  for _, value in imap.iterate(stream) do
+    if not value then return false end
+  end
+  return true
+end
+
+---The first true f(item) in the order of the items, whichever comes first in time, and its index; nil: there is none.
+---@param f function
+---@param given table|function
+---@param options table?  as imap
+---@return any value
+---@return integer? index
+function methods:first(f, given, options)
+  local stream = new_stream(self, "first", f, given, options, true)
+  for index, value in imap.iterate(stream) do
+    if value then return value, index end
+  end
+  return nil
+end
+
+local GROUPS = 256
+
+-- Items in groups of which the limits depend on their number alone: so do the results.
+local function grouped(list, n)
+  local groups, size = {}, math.max(1, (n + GROUPS - 1) // GROUPS)
+  for first = 1, n, size do
+    local count = math.min(size, n - first + 1)
+    groups[#groups + 1] = table.move(list, first, first + count - 1, 1, { first = first, n = count })
+  end
+  return groups
+end
+
+---A function that maps and merges a group.
+---@param f function
+---@param merge function
+---@return function
+function methods._fold(f, merge)
+  return function(group)
+    local first = group.first
+    core.at(first)
+    local merged = f(group[1])
+    for i = 2, group.n do
+      core.at(first + i - 1)
+      merged = merge(merged, f(group[i]))
+    end
+    return merged
+  end
+end
+
+methods._grouped = grouped
+
+---Two frames below whoever called the library.
+---@param fold function
+---@param merge function
+---@param groups table
+---@param list table  the items
+---@param init any
+---@return any
+function methods:_reduce_groups(fold, merge, groups, list, init)
+  local call = Call.new(self, "reduce", fold, groups, #groups, { chunk = 1 })
+  call.source = list
+  if not finish(call, 1) then return nil, "cancelled", "cancelled" end
+  local merged, from = init, 1
+  if init == nil then merged, from = call.results[1], 2 end
+  for i = from, #groups do merged = merge(merged, call.results[i]) end
+  return merged
+end
+
+---merge(merge(f(1st item), f(2nd)), ...): merged inside the workers first, then here. merge must be associative; which
+---results it gets depends on the number of items, not on that of workers.
+---@param f function
+---@param merge fun(a: any, b: any): any
+---@param given table|function
+---@param init any  merged in front of all; the result for no items
+---@return any
+function methods:reduce(f, merge, given, init)
+  usable(self, "reduce")
+  check.callable(1, 1, "reduce", f)
+  check.callable(1, 2, "reduce", merge)
+  local list, n = items.list(1, 3, "reduce", given)
+  local merged = methods._reduce_groups(self, methods._fold(f, merge), merge, grouped(list, n), list, init)
+  return merged
+end
+
+return methods

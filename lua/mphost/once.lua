@@ -1,0 +1,88 @@
+-- Calls without a pool: workers are forked for this call, so f and the items are inherited, whatever they are; only
+-- results travel.
+local check = require "mphost.check"
+local items = require "mphost.items"
+local methods = require "mphost.methods"
+local pool = require "mphost.pool"
+
+local once = {}
+
+local call_options = { chunk = true, retries = true, on_error = true, timeout = true, window = true, progress = true }
+
+-- Options of the call and of the pool, from one table.
+local function split(name, options)
+  local for_call, for_pool, known = {}, {}, {}
+  if options == nil then return for_call, for_pool end
+  check.type(2, 3, name, options, "table")
+  for key, kind in pairs(pool.known) do known[key] = kind end
+  known.chunk, known.on_error, known.window, known.progress = "number", "string", "number", "any"
+  check.options(2, name, options, known)
+  for key, value in pairs(options) do
+    if call_options[key] then for_call[key] = value else for_pool[key] = value end
+  end
+  return for_call, for_pool
+end
+
+-- A pool of which the workers inherit f and the items.
+local function pool_for(f, list, n, options)
+  options.workers = math.min(options.workers or pool.default_workers(), math.max(n, 1))
+  if options.workers < 1 then options.workers = 1 end
+  return pool.make(options, { f = f, items = list })
+end
+
+-- Calls the method and gives its errors the line of mp.map's caller.
+local function run(name, method, f, given, options)
+  check.callable(2, 1, name, f)
+  local list, n = items.list(2, 2, name, given)
+  local for_call, for_pool = split(name, options)
+  local own <close> = pool_for(f, list, n, for_pool)
+  local results = table.pack(pcall(method, own, f, list, for_call))
+  if not results[1] then
+    local why = results[2]
+    if type(why) ~= "string" then error(why, 0) end
+    error((why:gsub("^[^\n]-once%.lua:%d+: ", "")), 3)
+  end
+  return table.unpack(results, 2, results.n)
+end
+
+---f(item) for each item in processes forked for this call; results in order, `.n` of them.
+---@param f function  any: it is inherited, not sent
+---@param given table|function  any items
+---@param options table?  those of pool:map and of mp.Pool
+---@return table results
+---@return table<integer, mphost.TaskError>? errors
+function once.map(f, given, options)
+  local results, failed = run("map", methods.map, f, given, options)
+  return results, failed
+end
+
+---The same for what f does: nothing comes back.
+---@param f function
+---@param given table|function
+---@param options table?
+---@return integer count
+---@return table<integer, mphost.TaskError>? errors
+function once.each(f, given, options)
+  local n, failed = run("each", methods.each, f, given, options)
+  return n, failed
+end
+
+---As pool:reduce; f, merge and the items are inherited.
+---@param f function
+---@param merge fun(a: any, b: any): any
+---@param given table|function
+---@param init any
+---@param options table?  those of mp.Pool
+---@return any
+function once.reduce(f, merge, given, init, options)
+  check.callable(1, 1, "reduce", f)
+  check.callable(1, 2, "reduce", merge)
+  local list, n = items.list(1, 3, "reduce", given)
+  local _, for_pool = split("reduce", options)
+  local groups = methods._grouped(list, n)
+  local fold = methods._fold(f, merge)
+  local own <close> = pool_for(fold, groups, #groups, for_pool)
+  return methods._reduce_groups(own, fold, merge, groups, list, init)
+end
+
+return once

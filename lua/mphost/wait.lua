@@ -1,0 +1,87 @@
+-- Waiting for calls: the one place where a process sleeps for its pools. There are no helper threads: whoever waits for
+-- one call looks after all calls of its pool.
+local core = require "mphost.core"
+local crew = require "mphost.crew"
+local process = require "mphost.process"
+
+local wait = {}
+
+local SLICE = 0.05
+
+-- Takes in what has come for the other calls of the pool.
+local function step(pool, except)
+  local calls = pool._calls
+  if #calls == 0 or #calls == 1 and calls[1] == except then return end
+  for _, call in ipairs({ table.unpack(calls) }) do
+    if call ~= except and not call.done and call:is_ready() then call:advance(0) end
+  end
+end
+
+---Takes in what has come for all calls of the pool.
+---@param pool mphost.Pool
+function wait.step(pool)
+  step(pool)
+end
+
+local function left_until(deadline)
+  return deadline and deadline - core.clock() or math.huge
+end
+
+---Waits for one call: true; or nil when the time is over.
+---@param call mphost.Call
+---@param deadline number?  as core.clock
+---@return true?
+function wait.one(call, deadline)
+  local pool = call.pool
+  while not call.done do
+    local left = left_until(deadline)
+    if left <= 0 then
+      step(pool)
+      return call.done or nil
+    end
+    local alone = #pool._calls == 1 and not call.unposted[call.jobs[call.at]]
+    if alone then
+      call:advance(math.min(left, 0.25))
+    else
+      wait.some({ pool }, {}, function() return call.done end, math.min(left, 0.25))
+    end
+  end
+  return true
+end
+
+---Sleeps until something may have happened to the pools or the other sleepers (processes, queues), or the function says
+---true, or the time is over.
+---@param pools mphost.Pool[]
+---@param sleepers userdata[]
+---@param is_so fun(): boolean
+---@param timeout number?  seconds
+---@return boolean  what is_so says at the end
+function wait.some(pools, sleepers, is_so, timeout)
+  local deadline = timeout and core.clock() + timeout
+  local looked = core.clock()
+  while true do
+    local list = { table.unpack(sleepers) }
+    for _, pool in ipairs(pools) do
+      if pool._core then
+        pool._core:watch()
+        list[#list + 1] = pool._core
+      end
+    end
+    for _, pool in ipairs(pools) do step(pool) end
+    if is_so() then return true end
+    local left = left_until(deadline)
+    if left <= 0 then return false end
+    for _, pool in ipairs(pools) do
+      for _, worker in ipairs(pool._workers) do list[#list + 1] = worker.core end
+    end
+    local dead = core.doze(list, math.min(left, SLICE))
+    if dead or core.clock() - looked > SLICE then
+      looked = core.clock()
+      for _, pool in ipairs(pools) do crew.tend(pool) end
+    end
+  end
+end
+
+process.set_waiter(wait.some)
+
+return wait

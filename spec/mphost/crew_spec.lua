@@ -1,0 +1,164 @@
+-- Workers: what they have no memory for, how they die, how many there are.
+local mp = require "mphost"
+local core = require "mphost.core"
+local probe = require "probe"
+local tool = require "mphost.tool"
+local helper = require "support.helper"
+
+local error_of = tool.error_of
+
+local function die() require("probe").kill(mp.current_process().pid, 9) end
+
+local function await_gone(pids)
+  tool.await(function()
+    for _, pid in ipairs(pids) do if tool.lives(pid) then return false end end
+    return true
+  end)
+end
+
+describe("A worker", function()
+  it("that has no memory says so, wherever it happens", function()
+    local r = tool.shell("ulimit -v 1000000; $M $S", [[
+      local mp = require "mphost"
+      local function huge() return ("x"):rep(10^9) end
+      local function kind(f, ...)
+        local ok, err = pcall(f, ...)
+        print(ok, getmetatable(err) == mp.TaskError and err.kind, (tostring(err):find "not enough memory") ~= nil)
+      end
+      local pool = mp.Pool(2)
+      kind(pool.map, pool, huge, { 1, 2 })
+      kind(pool.apply, pool, huge)
+      local list, errors = pool:map(function(x) if x == 2 then huge() end return x end, { 1, 2, 3 },
+        { on_error = "collect" })
+      print(list[1], list[2], list[3], errors[2].kind)
+      local here = mp.Pool(0)
+      kind(here.map, here, huge, { 1 })
+      local init = mp.Pool { workers = 2, init = huge }
+      kind(init.map, init, print, { 1 })
+      local exit = mp.Pool { workers = 1, exit = huge }
+      exit:apply(print)
+      exit:close()
+      exit:join()
+      local p = mp.spawn(huge)
+      kind(p.result, p)
+      pool:close()
+      pool:join()]])
+    local fails = "false\tmemory\ttrue\n"
+    assert.equal(fails .. fails .. "1\tnil\t3\tmemory\n" .. fails .. fails .. "\n" .. fails, r.out)
+    assert.equal(0, r.code, r.err)
+    assert.truthy(r.err:find("exit function of a worker: not enough memory", 1, true), r.err)
+  end)
+
+  it("whose result finds no shared memory fails its task, and lives", function()
+    local r = tool.shell("ulimit -f 140000; $M $S", [[
+      local mp = require "mphost"
+      local pool <close> = mp.Pool(2)
+      local function big(x) return ("x"):rep(x == 2 and 60 << 20 or 10), mp.current_process().pid end
+      local list, errors = pool:map(big, { 1, 2, 3 }, { on_error = "collect", chunk = 3 })
+      print(#list[1], list[2], #list[3], errors[2].kind, errors[2].index)
+      local ok, err = pcall(pool.map, pool, big, { 2 })
+      print(ok, err.kind, pool:stats().deaths)]])
+    assert.same({ 0, "10\tnil\t10\tmemory\t2\nfalse\tmemory\t0\n", "" }, { r.code, r.out, r.err })
+  end)
+
+  it("that is killed while idle costs nothing, however often", function()
+    helper.deadline(20)
+    local pool <close> = mp.Pool(2)
+    for i = 1, 30 do
+      assert.equal(i, pool:apply(function(x) return x end, i))
+      local pids = probe.children()
+      for _, pid in ipairs(pids) do tool.kill(pid) end
+      await_gone(pids)
+    end
+  end)
+
+  it("that is killed while others work is replaced", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool(4)
+    local stop = mp.Value("?")
+    local future = pool:submit(function() stop:wait(false) return "done" end)
+    for _ = 1, 30 do
+      local pids = {}
+      for _, worker in ipairs(pool:stats().workers) do
+        if worker.state == "idle" then pids[#pids + 1] = worker.pid end
+      end
+      if pids[1] then tool.kill(pids[1]) await_gone { pids[1] } end
+      future:wait(0.01)
+    end
+    stop.value = true
+    assert.equal("done", future:get())
+  end)
+
+  it("that leaves or dies in init is told of with code or signal", function()
+    local pool <close> = mp.Pool { workers = 2, init = function() os.exit(4) end }
+    local err = error_of(pool.map, pool, print, { 1 })
+    assert.equal("exit", err.kind)
+    assert.truthy(err.message:find("init of worker %d ended its process, as os.exit%(4%)"), err.message)
+    local other <close> = mp.Pool { workers = 2, init = die }
+    err = error_of(other.map, other, print, { 1 })
+    assert.equal("crash", err.kind)
+    assert.truthy(err.message:find("killed by SIGKILL in init", 1, true), err.message)
+    assert.same({}, probe.children())
+  end)
+
+  it("whose function cannot even be loaded costs one item, not a storm of forks", function()
+    local pool <close> = mp.Pool(2)
+    pool:apply(print)
+    local bomb = setmetatable({}, getmetatable(mp.range(1, 1)))
+    local started = pool:stats().started
+    local err = error_of(pool.map, pool, function(x) die(bomb) return x end, { 1 })
+    assert.equal("crash", err.kind)
+    assert.is_true(pool:stats().started <= started + 1)
+  end)
+
+  it("that cannot be started is one clear error, and the pool stays usable", function()
+    local r = tool.shell([[W=; if [ "$(id -u)" = 0 ]; then W="setpriv --reuid=65534 --clear-groups"; fi
+      chmod a+r $S; ulimit -p 1; exec $W "$M" $S]], [[
+      local mp = require "mphost"
+      local pool <close> = mp.Pool(3)
+      for _ = 1, 2 do print(pcall(function() pool:map(print, { 1 }) end)) end]])
+    if r.err:find("setpriv", 1, true) then return pending("no setpriv here") end
+    assert.truthy(r.out:find("cannot start worker 1 of 3: Resource temporarily unavailable", 1, true), r.out .. r.err)
+    assert.equal(0, r.code)
+  end)
+
+  it("gives up an abandoned call's memory when it leaves it", function()
+    local pool <close> = mp.Pool(2)
+    pool:apply(print)
+    local gate, began = mp.Value("?"), mp.Value("?")
+    error_of(pool.map, pool, function(x)
+      if x == 1 then
+        began:wait(false)
+        error "first"
+      end
+      began.value = true
+      gate:wait(false)
+      return ("x"):rep(1 << 20)
+    end, { 1, 2 }, { chunk = 1 })
+    local before = core.shm_used()
+    gate.value = true
+    tool.await(function() return core.shm_used() < before end) -- the parent does nothing
+    pool:map(function(x) return x .. ("x"):rep(1 << 20) end, { 1, 2, 3 })
+    tool.await(function() return core.shm_used() < 1 << 20 end)
+  end)
+
+  it("knows itself", function()
+    local pool <close> = mp.Pool { workers = 1, name = "mill" }
+    local name, pid, alive, daemon = pool:apply(function()
+      local me = mp.current_process()
+      return me.name, me.pid, me:is_alive(), me.daemon
+    end)
+    assert.same({ "mill-1", probe.children()[1], true, true }, { name, pid, alive, daemon })
+  end)
+
+  it("P34: is one of a thousand", function()
+    helper.deadline(60)
+    local pool <close> = mp.Pool(1000)
+    local sum = 0
+    for _, v in ipairs(pool:map(function(x) return x * x end, mp.range(1, 1000))) do sum = sum + v end
+    assert.equal(333833500, sum)
+    assert.equal(1000, #pool:stats().workers)
+    pool:terminate()
+    assert.same({}, probe.children())
+  end)
+end)

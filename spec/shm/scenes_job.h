@@ -1,0 +1,97 @@
+/* Scenes of jobs: a worker dies while it claims, finishes, leaves a job that was taken down. */
+#ifndef SPEC_SHM_SCENES_JOB_H
+#define SPEC_SHM_SCENES_JOB_H
+
+#include "scenes.h"
+#include "shm/job.h"
+
+static uint64_t job_pool_hold, job_at;
+static struct pool *job_pool;
+
+static struct job *scene_job(void) {
+  return heap_payload(job_at);
+}
+
+static void posted_job(void) {
+  uint64_t offset = pool_new(2, family_ledger(), &job_pool_hold);
+  assert_true(offset);
+  job_pool = heap_payload(offset);
+  job_at = job_new(2, family_ledger());
+  assert_true(job_at);
+  assert_int_equal(pool_post(job_pool, job_at), 0);
+}
+
+static void enter_job(void) {
+  uint64_t cursor = 0;
+  int closed;
+  must(pool_enter(job_pool, &cursor, &closed, CLOCK_NEVER) == job_at);
+}
+
+static void work_act(void) {
+  int64_t chunk = job_claim(scene_job());
+  must(chunk == 0);
+  atomic_store(&scene_job()->chunk[0].done_items, 7);
+  job_finish(job_pool, scene_job(), 0, CHUNK_DONE);
+}
+
+static void drop_job(void) {
+  pool_withdraw(job_pool, job_at);
+  assert_int_equal(job_pool->litter, 0);
+  object_drop(job_pool_hold);
+}
+
+/* Free, whole, or claimed by the dead one, who is found by it. */
+static int found_buried, victim_index;
+
+static void work_arm(void) {
+  enter_job();
+}
+
+static void work_early(void) {
+  uint32_t state = scene_job()->chunk[0].state;
+  found_buried = state != CHUNK_FREE && state != CHUNK_DONE;
+  victim_index = (int)state - 1;
+  if (found_buried) assert_int_equal(job_bury(scene_job(), victim_index), 0);
+}
+
+static enum outcome work_verify(void) {
+  int done = scene_job()->chunk[0].state == CHUNK_DONE && !found_buried;
+  if (done) assert_int_equal(scene_job()->chunk[0].done_items, 7);
+  while (job_claim(scene_job()) >= 0) continue;
+  drop_job();
+  return done ? DONE : NOT_DONE;
+}
+
+/* ---- the last one out ---- */
+
+static void leave_act(void) {
+  pool_leave(job_pool);
+}
+
+/* The parent takes the job down while the victim is in it. */
+static void leave_arm(void) {
+  enter_job();
+  pool_enlist(job_pool, 0, family_index());
+  pool_withdraw(job_pool, job_at);
+  must(job_pool->litter == 1);
+}
+
+/* It is gone, or goes as soon as the dead one is no member any more. */
+static enum outcome leave_verify(void) {
+  int done = job_pool->litter == 0;
+  pool_enlist(job_pool, 0, -1);
+  pool_sweep(job_pool);
+  assert_int_equal(job_pool->litter, 0);
+  for (int i = 0; i < POOL_JOBS; i++) assert_int_equal(job_pool->job[i], 0);
+  object_drop(job_pool_hold);
+  return done ? DONE : NOT_DONE;
+}
+
+static const struct scene job_scenes[] = {
+    {"a worker claims and finishes", posted_job, work_arm, work_act, NULL, work_early, work_verify,
+     NULL, 0},
+    {"the last worker frees the job", posted_job, leave_arm, leave_act, NULL, NULL, leave_verify,
+     NULL, 0},
+};
+
+#endif
