@@ -229,8 +229,11 @@ static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_error
   for (uint64_t i = 0; i < done; i++) {
     int failed = outcome_decode(L, &at, &left, &handles);
     if (failed) {
+      /* "index" is there already when the item stands for several (core.at) */
+      const char *name = lua_getfield(L, -1, "index") == LUA_TNIL ? "index" : "item";
+      lua_pop(L, 1);
       lua_pushinteger(L, (lua_Integer)(chunk->first + i));
-      lua_setfield(L, -2, "index");
+      lua_setfield(L, -2, name);
       lua_rawseti(L, ERRORS, (lua_Integer)lua_rawlen(L, ERRORS) + 1);
     } else if (only_errors) {
       lua_pop(L, 1);

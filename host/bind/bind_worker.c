@@ -166,6 +166,7 @@ static int run_items(lua_State *L) {
   for (; i < chunk->items; i++) {
     if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
     atomic_store_explicit(&me->item, chunk->first + i, memory_order_relaxed);
+    guard_make_room(L);
     int failed = run_item(L, run, chunk->first + i);
     failed = append(L, run, failed);
     if (failed < 0) return lua_pushinteger(L, CHUNK_FULL), 1;

@@ -61,8 +61,13 @@ static void *alloc_within(void *context, void *block, size_t old, size_t new) {
   return made;
 }
 
+static struct quota quota; /* of the one state that a worker has */
+
+void guard_make_room(lua_State *L) {
+  if (quota.most && quota.used > quota.most / 2) lua_gc(L, LUA_GCCOLLECT);
+}
+
 void guard_limit(lua_State *L, size_t bytes) {
-  static struct quota quota; /* of the one state that a worker has */
   void *context;
   lua_Alloc alloc = lua_getallocf(L, &context);
   if (alloc == alloc_within) {

@@ -65,6 +65,10 @@ static inline int guard_end(void) {
 /* The state's allocator refuses what goes beyond so many bytes. */
 void guard_limit(lua_State *L, size_t bytes);
 
+/* Before an item: collects when half of the limit is in use. Lua's buffers ask the allocator without
+ * collecting first, so an item must not begin among the garbage of others. */
+void guard_make_room(lua_State *L);
+
 /* The record or result on top becomes the record of an item that took too long. */
 void guard_record(lua_State *L, const struct job *job, int status);
 

@@ -42,6 +42,8 @@ int pool_post(struct pool *pool, uint64_t offset) {
     uint32_t place = (uint32_t)(tail % POOL_JOBS);
     int taken = atomic_load_explicit(&pool->job[place], memory_order_relaxed) != 0;
     if (!taken) {
+      journal_lock(); /* who emptied it in a transaction may have died before carrying it out */
+      journal_unlock();
       job->place = place;
       atomic_store(&pool->job[place], offset);
     }

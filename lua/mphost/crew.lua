@@ -100,9 +100,8 @@ end
 function crew.kill(pool)
   for _, worker in ipairs(pool._workers) do worker.core:signal(9) end
   for number, worker in ipairs(pool._workers) do
-    worker.core:wait()
+    worker.core:close() -- it may be closed: a collector takes newer objects first
     pool._core:enlist(number, nil)
-    worker.core:close()
   end
   pool._workers, pool._slots = {}, {}
 end

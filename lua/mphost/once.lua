@@ -13,10 +13,10 @@ local call_options = { chunk = true, retries = true, on_error = true, timeout = 
 local function split(name, options)
   local for_call, for_pool, known = {}, {}, {}
   if options == nil then return for_call, for_pool end
-  check.type(2, 3, name, options, "table")
+  check.type(3, 3, name, options, "table")
   for key, kind in pairs(pool.known) do known[key] = kind end
   known.chunk, known.on_error, known.window, known.progress = "number", "string", "number", "any"
-  check.options(2, name, options, known)
+  check.options(3, name, options, known)
   for key, value in pairs(options) do
     if call_options[key] then for_call[key] = value else for_pool[key] = value end
   end

@@ -1,0 +1,226 @@
+-- Futures: submit and the _async methods, waiting, cancelling, callbacks, the end of the pool.
+local mp = require "mphost"
+local probe = require "probe"
+local tool = require "mphost.tool"
+
+local raises, error_of = tool.raises, tool.error_of
+
+local function square(n) return n * n end
+
+-- A gate that tasks wait at: closed until it is set.
+local function wait_at(gate) gate:wait(false) end
+
+describe("A future", function()
+  it("O04: gives what the call returned", function()
+    for _, n in ipairs { 2, 0 } do
+      local pool <close> = mp.Pool(n)
+      assert.equal(49, pool:submit(square, 7):get())
+      assert.same({ 3, 1, nil, 3 }, { pool:submit(function(...) return select("#", ...), ... end, 1, nil, 3):get() })
+      assert.equal(9, pool:apply_async(square, 3):get())
+      assert.same({ 1, 4, n = 2 }, pool:map_async(square, { 1, 2 }):get())
+      assert.same({ 3, n = 1 }, pool:starmap_async(function(a, b) return a + b end, { { 1, 2 } }):get())
+      assert.same({ n = 0 }, pool:map_async(square, {}):get())
+      local r, errors = pool:map_async(function(x) error(x, 0) end, { "a" }, { on_error = "collect" }):get()
+      assert.same({ { n = 1 }, "a" }, { r, errors[1].message })
+    end
+  end)
+
+  it("is done in the order of the work, each once", function()
+    local pool <close> = mp.Pool(3)
+    local futures, sum = {}, 0
+    for i = 1, 2000 do futures[i] = pool:submit(square, i) end
+    for i = 2000, 1, -1 do sum = sum + futures[i]:get() end
+    assert.equal(2000 * 2001 * 4001 // 6, sum)
+    assert.equal(2000, pool:stats().done)
+  end)
+
+  it("F19: tells its state", function()
+    local pool <close> = mp.Pool(1)
+    local gate = mp.Value("?")
+    local running = pool:submit(wait_at, gate)
+    local pending = pool:submit(square, 2)
+    assert.is_false(running:done())
+    assert.equal("Future of submit (pending)", tostring(pending))
+    assert.is_true(pending:cancel())
+    assert.is_false(pending:cancel())
+    assert.is_true(pending:cancelled() and pending:done())
+    assert.same({ nil, "cancelled", "cancelled" }, { pending:get() })
+    assert.equal("Future of submit (cancelled)", tostring(pending))
+    gate.value = true
+    assert.is_true(running:wait())
+    assert.equal("Future of submit (done)", tostring(running))
+    assert.is_false(running:cancel())
+    local failed = pool:submit(error, "x")
+    failed:wait()
+    assert.equal("Future of submit (failed)", tostring(failed))
+  end)
+
+  it("O09: waits no longer than it is told", function()
+    local pool <close> = mp.Pool(1)
+    local gate = mp.Value("?")
+    local f = pool:submit(wait_at, gate)
+    for _, method in ipairs { "get", "wait" } do
+      for _, seconds in ipairs { 0, 0.05 } do
+        local took, ok, _, name = tool.timed(f[method], f, seconds)
+        assert.same({ nil, "timeout" }, { ok, name })
+        assert.is_true(took >= seconds and took < 5)
+      end
+    end
+    gate.value = true
+    assert.is_true(f:wait(5))
+  end)
+
+  it("raises the call's error, each time", function()
+    local pool <close> = mp.Pool(2)
+    local f = pool:submit(function() error("bad") end)
+    for _ = 1, 2 do
+      local err = error_of(f.get, f)
+      assert.equal("error", err.kind)
+      assert.is_nil(err.index)
+      assert.is_nil(err.item)
+      assert.truthy(tostring(err):find("^submit failed on worker %d: .*bad"), tostring(err))
+    end
+    assert.is_false(error_of(f.get, pool:submit(error, false)).value)
+    assert.equal("a\0b", error_of(f.get, pool:submit(error, "a\0b")).message)
+    assert.equal("exit", error_of(f.get, pool:submit(os.exit, 3)).kind)
+    raises("cannot send", function() pool:submit(square, coroutine.create(print)) end)
+  end)
+
+  it("F19: calls back once, in order, also when it is done already", function()
+    local pool <close> = mp.Pool(2)
+    local seen = {}
+    local f = pool:submit(square, 3)
+    f:on_done(function(it) seen[#seen + 1] = it:get() end):on_done(function() seen[#seen + 1] = "second" end)
+    f:get()
+    f:on_done(function() seen[#seen + 1] = "late" end)
+    assert.same({ 9, "second", "late" }, seen)
+    raises("bad argument #1 to 'on_done' (function expected, got nil)", function() f:on_done() end)
+    local other = pool:submit(square, 4)
+    other:on_done(function() seen[#seen + 1] = "other" end)
+    while #seen < 4 do pool:map(square, { 1, 2, 3 }) end -- a wait for something else
+    local cancelled = pool:submit(mp.sleep, 0)
+    cancelled:on_done(function(it) seen[#seen + 1] = it:cancelled() end)
+    local was_pending = cancelled:cancel()
+    assert.equal(was_pending, seen[5])
+  end)
+
+  it("PROBE: a callback that raises harms its own future only", function()
+    local pool <close> = mp.Pool(2)
+    local ran = 0
+    local bad = pool:submit(square, 1):on_done(function() error("callback", 0) end)
+    bad:on_done(function() ran = ran + 1 end)
+    local good = pool:submit(square, 2):on_done(function() ran = ran + 1 end)
+    assert.equal(4, good:get())
+    bad:wait()
+    assert.truthy(error_of(bad.get, bad):find("^callback"))
+    assert.equal(2, ran)
+    assert.same({ 9, n = 1 }, pool:map(square, { 3 }))
+  end)
+
+  it("F21: comes as it is completed", function()
+    local pool <close> = mp.Pool(2)
+    local gate = mp.Value("?")
+    local slow = pool:submit(function() gate:wait(false) return "slow" end)
+    local list = { slow }
+    for i = 1, 20 do list[i + 1] = pool:submit(square, i) end
+    list[22] = slow
+    local got, n = {}, 0
+    for f in mp.as_completed(list) do
+      n = n + 1
+      got[n] = f:get()
+      if n == 20 then gate.value = true end
+    end
+    assert.same({ 21, "slow" }, { n, got[21] })
+    gate.value = false
+    local stuck = pool:submit(wait_at, gate)
+    local done = pool:submit(square, 1)
+    local met = 0
+    local err = error_of(function() for _ in mp.as_completed({ stuck, done }, 0.1) do met = met + 1 end end)
+    assert.truthy(err:find("1 (of 2) futures unfinished", 1, true), err)
+    assert.equal(1, met)
+    gate.value = true
+    raises("element 1: Future expected", function() mp.as_completed { 1 } end)
+  end)
+
+  it("F20: is a member of mp.wait beside processes and queues", function()
+    local pool <close> = mp.Pool(2)
+    local gate, q = mp.Value("?"), mp.Queue()
+    local stuck = pool:submit(wait_at, gate)
+    assert.same({ nil, "timed out", "timeout" }, { mp.wait({ stuck, q }, 0.02) })
+    local quick = pool:submit(square, 1)
+    assert.same({ quick }, mp.wait { stuck, q, quick })
+    q:put(1)
+    assert.same({ q }, mp.wait { stuck, q })
+    gate.value = true
+    assert.same({ stuck }, mp.wait { stuck })
+    local p <close> = mp.spawn(function() end)
+    local later = pool:submit(mp.sleep, 0.2)
+    assert.same({ p }, mp.wait { later, p })
+  end)
+
+  it("of a pool that is terminated is cancelled within 200 ms", function()
+    local pool = mp.Pool(2)
+    local futures = {}
+    for i = 1, 100 do futures[i] = pool:submit(mp.sleep, 600) end
+    local many = pool:map_async(mp.sleep, { 600, 600, 600 })
+    local took = tool.timed(pool.terminate, pool)
+    assert.is_true(took < 0.2 * tool.slower, took)
+    for _, f in ipairs(futures) do assert.same({ nil, "cancelled", "cancelled" }, { f:get() }) end
+    assert.same({ nil, "cancelled", "cancelled" }, { many:get() })
+    assert.same({}, probe.children())
+    pool:join()
+  end)
+
+  it("F16: of a pool that is closed is still done", function()
+    local pool = mp.Pool(2)
+    local futures = {}
+    for i = 1, 1500 do futures[i] = pool:submit(square, i) end -- more than may be posted
+    pool:close()
+    raises("'submit': the pool is closed", function() pool:submit(square, 1) end)
+    assert.is_true(pool:join())
+    for i, f in ipairs(futures) do assert.equal(i * i, f:get()) end
+    assert.same({}, probe.children())
+    local f
+    do
+      local scoped <close> = mp.Pool(1)
+      f = scoped:submit(square, 5)
+    end
+    assert.equal(25, f:get())
+  end)
+
+  it("F08: of a worker that is killed fails alone", function()
+    local pool <close> = mp.Pool(2)
+    local futures = {}
+    for i = 1, 20 do
+      futures[i] = pool:submit(function(x)
+        if x == 7 then require("probe").kill(mp.current_process().pid, 9) end
+        return x
+      end, i)
+    end
+    for i, f in ipairs(futures) do
+      if i == 7 then assert.equal("crash", error_of(f.get, f).kind) else assert.equal(i, f:get()) end
+    end
+  end)
+
+  it("PROBE: a task that waits for its own pool makes progress", function()
+    local pool <close> = mp.Pool(2)
+    local function fib(n)
+      if n < 2 then return n end
+      local a, b = pool:submit(fib, n - 1), pool:submit(fib, n - 2)
+      return a:get() + b:get()
+    end
+    assert.equal(55, pool:apply(fib, 10))
+    assert.same({ { 1, 4, n = 2 }, { 1, 4, n = 2 }, n = 2 },
+      pool:map(function() return pool:map(square, { 1, 2 }) end, { 1, 2 }))
+  end)
+
+  it("works beside a map and another pool", function()
+    local a <close> = mp.Pool(2)
+    local b <close> = mp.Pool(1)
+    local f, g = a:submit(square, 2), b:submit(square, 3)
+    assert.same({ 1, 4, 9, n = 3 }, a:map(square, { 1, 2, 3 }))
+    local n = 0
+    for each in mp.as_completed { f, g } do n = n + each:get() end
+    assert.equal(13, n)
+  end)
+end)

@@ -1,0 +1,196 @@
+-- What watches over tasks: time, memory, random numbers; and the other options of workers.
+local mp = require "mphost"
+local probe = require "probe"
+local tool = require "mphost.tool"
+local helper = require "support.helper"
+
+local error_of, raises = tool.error_of, tool.raises
+
+local function square(n) return n * n end
+
+describe("A task's time", function()
+  it("raises in the task first", function()
+    for _, n in ipairs { 1, 0 } do
+      local pool <close> = mp.Pool(n)
+      local pid = pool:apply(function() return mp.current_process().pid end)
+      local function spin(x)
+        local cleanup <close> = setmetatable({}, { __close = function() end }) -- luacheck: ignore
+        while x == 2 do end
+        return x
+      end
+      local took, err = tool.timed(error_of, pool.map, pool, spin, { 1, 2, 3 }, { timeout = 0.05, chunk = 3 })
+      assert.same({ "timeout", 2 }, { err.kind, err.index })
+      assert.truthy(err.message:find("timed out after 0.05 s", 1, true), err.message)
+      assert.truthy(err.traceback:find("guard_spec", 1, true), err.traceback)
+      assert.is_true(took < 5)
+      assert.equal(pid, pool:apply(function() return mp.current_process().pid end)) -- it lives
+      local r, errors = pool:map(spin, { 1, 2, 3 }, { timeout = 0.05, on_error = "collect" })
+      assert.same({ 1, nil, 3, "timeout" }, { r[1], r[2], r[3], errors[2].kind })
+    end
+  end)
+
+  it("kills what does not listen; the rest of its chunk runs elsewhere", function()
+    local pool <close> = mp.Pool { workers = 1, timeout = 0.05 }
+    for _, deaf in ipairs { function() mp.sleep(600) end,
+                            function() while true do pcall(function() while true do end end) end end } do
+      local r, errors = pool:map(function(x)
+        if x == 2 then deaf() end
+        return x
+      end, { 1, 2, 3, 4 }, { on_error = "collect", chunk = 4 })
+      assert.same({ 1, nil, 3, 4 }, { r[1], r[2], r[3], r[4] })
+      assert.equal("timeout", errors[2].kind)
+    end
+    assert.is_true(pool:stats().deaths >= 1)
+  end)
+
+  it("is that of each item, and not that of the call", function()
+    local pool <close> = mp.Pool(1)
+    local r = pool:map(function(x) mp.sleep(0.03) return x end, mp.range(1, 10), { timeout = 0.2 * tool.slower })
+    assert.equal(10, #r)
+    raises("option 'timeout': a number above 0 expected, got 0", function() pool:map(square, {}, { timeout = 0 }) end)
+  end)
+end)
+
+describe("A worker's memory", function()
+  it("is refused beyond its limit; the worker lives", function()
+    local pool <close> = mp.Pool { workers = 1, memory = "64M" }
+    local function eat(mb)
+      local list = {}
+      for i = 1, mb do list[i] = ("x"):rep(1 << 20) .. i end
+      return #list
+    end
+    local pid = pool:apply(function() return mp.current_process().pid end)
+    assert.equal(10, pool:apply(eat, 10))
+    for _ = 1, 3 do
+      local err = error_of(pool.apply, pool, eat, 200)
+      assert.same({ "memory", "not enough memory" }, { err.kind, err.message })
+    end
+    assert.equal(10, pool:apply(eat, 10))
+    assert.equal(pid, pool:apply(function() return mp.current_process().pid end))
+    raises("option 'memory': bytes or a size like", function() mp.Pool { memory = "lots" } end)
+  end)
+end)
+
+describe("A task's random numbers", function()
+  local function draw(x) return ("%d:%.14g:%d"):format(x, math.random(), math.random(1000)) end
+
+  it("depend on seed and index alone", function()
+    local lists = {}
+    for i, n in ipairs { 1, 2, 3, 0 } do
+      local pool <close> = mp.Pool { workers = n, seed = 42 }
+      lists[i] = pool:map(draw, mp.range(1, 100), { chunk = i })
+      lists[#lists + 1] = nil
+    end
+    for i = 2, 4 do assert.same(lists[1], lists[i]) end
+    local seen = {}
+    for _, text in ipairs(lists[1]) do
+      local number = text:match(":(.*)")
+      assert.is_nil(seen[number])
+      seen[number] = true
+    end
+    local other <close> = mp.Pool { workers = 2, seed = 43 }
+    assert.not_same(lists[1], other:map(draw, mp.range(1, 100)))
+    local streamed = {}
+    local same <close> = mp.Pool { workers = 2, seed = 42 }
+    for i, v in same:imap(draw, mp.range(1, 100)) do streamed[i] = v end
+    streamed.n = 100
+    assert.not_nil(streamed[100])
+  end)
+
+  it("are evenly spread over the items", function()
+    local pool <close> = mp.Pool { workers = 2, seed = 7 }
+    for position = 1, 3 do
+      local sum, squares = 0, 0
+      local r = pool:map(function()
+        local v
+        for _ = 1, position do v = math.random() end
+        return v
+      end, mp.range(1, 20000))
+      for _, v in ipairs(r) do sum, squares = sum + v, squares + v * v end
+      assert.is_true(math.abs(sum / 20000 - 1 / 2) < 0.01, sum)
+      assert.is_true(math.abs(squares / 20000 - 1 / 3) < 0.01, squares)
+    end
+  end)
+
+  it("come from --seed when the pool has none", function()
+    local script = [[local pool <close> = mp.Pool(2)
+      print(table.concat(pool:map(function() return math.random(1 << 40) end, mp.range(1, 5)), " "))]]
+    script = 'local mp = require "mphost" ' .. script
+    local function run(seed) return tool.shell("$M --seed " .. seed .. " $S", script).out end
+    assert.equal(run(1), run(1))
+    assert.not_equal(run(1), run(2))
+  end)
+
+  it("do not disturb those of this process", function()
+    local pool <close> = mp.Pool { workers = 0, seed = 1 }
+    math.randomseed(5)
+    local expected = math.random(1 << 40)
+    math.randomseed(5)
+    pool:map(function() return math.random() end, mp.range(1, 10))
+    assert.equal(expected, math.random(1 << 40))
+  end)
+end)
+
+describe("Options of workers", function()
+  it("O25, F13: max_tasks replaces a worker after so many items", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool { workers = 1, max_tasks = 3 }
+    for _, chunk in ipairs { 1, 2, 10, false } do
+      local pids = pool:map(function() return mp.current_process().pid end, mp.range(1, 12), { chunk = chunk or nil })
+      local count, kinds = {}, 0
+      for _, pid in ipairs(pids) do
+        if not count[pid] then kinds = kinds + 1 end
+        count[pid] = (count[pid] or 0) + 1
+      end
+      for _, n in pairs(count) do assert.equal(3, n) end
+      assert.equal(4, kinds)
+    end
+    assert.equal(0, pool:stats().deaths)
+    assert.equal(48, pool:stats().done)
+    local many <close> = mp.Pool { workers = 3, max_tasks = 1 }
+    local sum = 0
+    for _, v in ipairs(many:map(square, mp.range(1, 100))) do sum = sum + v end
+    assert.equal(338350, sum)
+    local early = mp.Pool { workers = 2, max_tasks = 1 } -- O26
+    local f = early:map_async(square, mp.range(1, 20))
+    early:close()
+    early:join()
+    assert.equal(400, f:get()[20])
+  end)
+
+  it("O27: refuses other numbers", function()
+    for _, bad in ipairs { 0, -1, 0.5 } do
+      raises("option 'max_tasks': a whole number of at least 1", function() mp.Pool { max_tasks = bad } end)
+    end
+    raises("option 'max_tasks' to 'Pool': number expected, got string", function() mp.Pool { max_tasks = "12" } end)
+  end)
+
+  it("nice and pin do as they say", function()
+    local pool <close> = mp.Pool { workers = 2, nice = 5, pin = true }
+    local function look()
+      local file <close> = assert(io.open("/proc/self/stat"))
+      local after = file:read("a"):match("%) (.*)")
+      local i, nice = 0, nil
+      for word in after:gmatch("%S+") do
+        i = i + 1
+        if i == 17 then nice = tonumber(word) end
+      end
+      local status <close> = assert(io.open("/proc/self/status"))
+      return nice, status:read("a"):match("Cpus_allowed_list:%s*(%S+)")
+    end
+    local nice, cpus = pool:apply(look)
+    assert.equal(5, nice - select(1, look()))
+    assert.truthy(cpus:find("^%d+$"), cpus)
+  end)
+
+  it("stats counts what was done", function()
+    local pool <close> = mp.Pool(2)
+    pool:map(square, mp.range(1, 100))
+    pcall(pool.map, pool, error, { 1 })
+    local stats = pool:stats()
+    assert.same({ 100, 1, 0, 2, 0, 2 }, { stats.done, stats.failed, stats.deaths, stats.started, stats.pending,
+      #stats.workers })
+    assert.is_true(stats.busy > 0)
+    assert.equal(probe.children()[1], stats.workers[1].pid)
+  end)
+end)

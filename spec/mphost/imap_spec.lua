@@ -1,0 +1,228 @@
+-- Calls over streams: imap, imap_unordered, each, any, all, first, reduce.
+local mp = require "mphost"
+local core = require "mphost.core"
+local probe = require "probe"
+local tool = require "mphost.tool"
+local helper = require "support.helper"
+
+local error_of = tool.error_of
+
+local function square(n) return n * n end
+
+-- 1, 2, 3, ... without an end, and how many were taken.
+local function endless()
+  local taken = { n = 0 }
+  return function() taken.n = taken.n + 1 return taken.n end, taken
+end
+
+local function gather(...)
+  local got = {}
+  for i, v in ... do got[#got + 1] = { i, v } end
+  return got
+end
+
+describe("imap", function()
+  it("O10: gives index and result in order", function()
+    for _, n in ipairs { 2, 0 } do
+      local pool <close> = mp.Pool(n)
+      local at = 0
+      for i, v in pool:imap(square, mp.range(1, 1000)) do
+        at = at + 1
+        assert.same({ at, at * at }, { i, v })
+      end
+      assert.equal(1000, at)
+      for _, chunk in ipairs { 1, 7, 100, 5000 } do
+        at = 0
+        for i, v in pool:imap(square, mp.range(1, 300), { chunk = chunk }) do
+          at = at + 1
+          assert.same({ at, at * at }, { i, v })
+        end
+        assert.equal(300, at)
+      end
+    end
+  end)
+
+  it("O15: gives nothing for no items", function()
+    local pool <close> = mp.Pool(2)
+    assert.same({}, gather(pool:imap(square, {})))
+    assert.same({}, gather(pool:imap_unordered(square, function() end)))
+  end)
+
+  it("O12: gives the same results unordered, quick ones first", function()
+    local pool <close> = mp.Pool(2)
+    local seen = {}
+    for i, v in pool:imap_unordered(square, mp.range(1, 500)) do
+      assert.is_nil(seen[i])
+      assert.equal(i * i, v)
+      seen[i] = true
+    end
+    assert.equal(500, #seen)
+    local gate, order = mp.Value("?"), {}
+    for i in pool:imap_unordered(function(x) if x == 1 then gate:wait(false) end end, { 1, 2, 3, 4 }, { chunk = 1 }) do
+      order[#order + 1] = i
+      if #order == 3 then gate.value = true end
+    end
+    assert.equal(1, order[4])
+  end)
+
+  it("O31, PROBE: takes no more than its window ahead", function()
+    local pool <close> = mp.Pool(2)
+    for _, method in ipairs { "imap", "imap_unordered" } do
+      local items, taken = endless()
+      local n = 0
+      for _ in pool[method](pool, square, items, { window = 8 }) do
+        n = n + 1
+        assert.is_true(taken.n <= n + 8, taken.n .. " taken, " .. n .. " given")
+        if n == 200 then break end
+      end
+    end
+    local items, taken = endless()
+    for i in pool:imap(function() mp.sleep(0.001) end, items) do if i == 20 then break end end
+    assert.is_true(taken.n < 1000, taken.n)
+  end)
+
+  it("breaks off: the rest is cancelled", function()
+    local pool <close> = mp.Pool(2)
+    local ran = mp.Value("i")
+    for i in pool:imap(function() ran:add(1) mp.sleep(0.001) end, mp.range(1, 100000)) do
+      if i == 3 then break end
+    end
+    assert.equal(0, pool:stats().pending)
+    pool:map(square, { 1, 2 })
+    local before = ran.value
+    pool:map(square, mp.range(1, 100))
+    assert.is_true(ran.value <= before + 2)
+  end)
+
+  it("F03: raises an item's error at its place", function()
+    local pool <close> = mp.Pool(2)
+    local got = {}
+    local err = error_of(function()
+      for i, v in pool:imap(function(x) if x == 3 then error("three", 0) end return x end, { 1, 2, 3, 4 }) do
+        got[i] = v
+      end
+    end)
+    assert.same({ { 1, 2 }, "three", 3, "3" }, { got, err.message, err.index, err.item })
+    local messages = {}
+    for i, v, failed in pool:imap(function(x) return x % 2 == 0 and error("even", 0) or x end, mp.range(1, 6),
+      { on_error = "collect" }) do
+      messages[i] = failed and failed.message .. failed.index or v
+    end
+    assert.same({ 1, "even2", 3, "even4", 5, "even6" }, messages)
+  end)
+
+  it("O11: raises what its items' iterator raises after the results before it", function()
+    local pool <close> = mp.Pool(2)
+    for _, chunk in ipairs { 1, 2, 4 } do
+      for _, bad in ipairs { 3, 7 } do
+        local i, got = 0, {}
+        local err = error_of(function()
+          local function items()
+            i = i + 1
+            return i < bad and i or error("iterator", 0)
+          end
+          for _, v in pool:imap(square, items, { chunk = chunk }) do got[#got + 1] = v end
+        end)
+        assert.same({ "iterator", bad - 1 }, { err, #got })
+      end
+    end
+  end)
+
+  it("survives workers that are killed", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool(2)
+    local tries = mp.Value("i")
+    local function fragile(x)
+      if x % 50 == 0 and tries:add(1) % 2 == 0 then require("probe").kill(mp.current_process().pid, 9) end
+      return x
+    end
+    local n = 0
+    for i, v in pool:imap(fragile, mp.range(1, 300), { retries = 50 }) do
+      n = n + 1
+      assert.same({ n, n }, { i, v })
+    end
+    assert.equal(300, n)
+  end)
+
+  it("keeps memory flat over a long stream", function()
+    helper.deadline(60)
+    local pool <close> = mp.Pool(2)
+    local most, base = 0, 0
+    for i in pool:imap(function(x) return x end, mp.range(1, 300000)) do
+      if i % 1000 == 0 then
+        if i == 100000 then collectgarbage() base = collectgarbage("count") end
+        most = math.max(most, core.shm_used())
+      end
+    end
+    collectgarbage()
+    assert.is_true(most < 8 << 20, most)
+    assert.is_true(collectgarbage("count") < base + 1000)
+  end)
+end)
+
+describe("each, any, all, first", function()
+  it("each runs f for each and counts", function()
+    for _, n in ipairs { 2, 0 } do
+      local pool <close> = mp.Pool(n)
+      local sum = mp.Value("j")
+      assert.equal(100, pool:each(function(x) sum:add(x) return x end, mp.range(1, 100)))
+      assert.equal(5050, sum.value)
+      local i = 0
+      assert.equal(50, pool:each(function(x) sum:add(x) end, function() i = i + 1 return i <= 50 and i or nil end))
+      assert.equal(5050 + 1275, sum.value)
+      local count, errors = pool:each(function(x) if x == 2 then error("two", 0) end end, { 1, 2, 3 },
+        { on_error = "collect" })
+      assert.same({ 3, "two" }, { count, errors[2].message })
+    end
+  end)
+
+  it("stop once the answer is known", function()
+    local pool <close> = mp.Pool(2)
+    local ran = mp.Value("i")
+    local function is(n)
+      return function(x)
+        ran:add(1)
+        mp.sleep(0.0005)
+        return x == n
+      end
+    end
+    assert.is_true(pool:any(is(5), mp.range(1, 100000)))
+    assert.is_false(pool:any(is(0), mp.range(1, 10)))
+    assert.is_false(pool:all(is(1), mp.range(1, 100000)))
+    assert.is_true(pool:all(function(x) return x > 0 end, mp.range(1, 100)))
+    assert.same({ 49, 7 }, { pool:first(function(x) return x >= 7 and x * x end, mp.range(1, 100000)) })
+    assert.is_nil(pool:first(is(0), { 1, 2 }))
+    assert.is_true(ran.value < 10000, ran.value)
+  end)
+end)
+
+describe("reduce", function()
+  it("merges in the workers, in order", function()
+    for _, n in ipairs { 2, 0 } do
+      local pool <close> = mp.Pool(n)
+      local function plus(a, b) return a + b end
+      assert.equal(333833500, pool:reduce(square, plus, mp.range(1, 1000)))
+      assert.equal(333833510, pool:reduce(square, plus, mp.range(1, 1000), 10))
+      assert.equal(7, pool:reduce(square, plus, {}, 7))
+      assert.is_nil(pool:reduce(square, plus, {}))
+      local text = pool:reduce(tostring, function(a, b) return a .. b end, mp.range(1, 700))
+      local expected = {}
+      for i = 1, 700 do expected[i] = i end
+      assert.equal(table.concat(expected), text)
+    end
+  end)
+
+  it("names the item that failed, or that killed its worker", function()
+    local pool <close> = mp.Pool(2)
+    local function merge(a) return a end
+    local err = error_of(pool.reduce, pool, function(x) if x == 777 then error("bad", 0) end return x end, merge,
+      mp.range(1, 2000))
+    assert.same({ "error", "bad", 777, "777" }, { err.kind, err.message, err.index, err.item })
+    err = error_of(pool.reduce, pool, function(x)
+      if x == 1234 then require("probe").kill(mp.current_process().pid, 9) end
+      return x
+    end, merge, mp.range(1, 2000))
+    assert.same({ "crash", 1234, "1234" }, { err.kind, err.index, err.item })
+    assert.equal(2, #probe.children())
+  end)
+end)

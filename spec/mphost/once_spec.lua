@@ -1,0 +1,56 @@
+-- Calls without a pool: what they take is inherited.
+local mp = require "mphost"
+local probe = require "probe"
+local tool = require "mphost.tool"
+
+local raises, error_of = tool.raises, tool.error_of
+
+describe("mp.map and its company", function()
+  it("take any function and any items", function()
+    local file = io.stdout
+    local wrapped = coroutine.wrap(function() for i = 1, math.huge do coroutine.yield(i) end end)
+    local r = mp.map(function(co) return type(co) .. io.type(file) .. wrapped() end,
+      { coroutine.create(print), io.stderr, print }, { workers = 1 })
+    assert.same({ "threadfile1", "userdatafile2", "functionfile3", n = 3 }, r)
+    assert.same({}, probe.children())
+  end)
+
+  it("map, each, reduce as a pool's do", function()
+    local i = 0
+    local function items() i = i + 1 return i <= 100 and i or nil end
+    assert.equal(100, #mp.map(function(x) return x end, items))
+    assert.same({ n = 0 }, mp.map(print, {}))
+    local sum = mp.Value("j")
+    assert.equal(1000, mp.each(function(x) sum:add(x) end, mp.range(1, 1000), { workers = 3 }))
+    assert.equal(500500, sum.value)
+    assert.equal(500500, mp.reduce(function(x) return x end, function(a, b) return a + b end, mp.range(1, 1000)))
+    assert.equal("!123", mp.reduce(tostring, function(a, b) return a .. b end, { 1, 2, 3 }, "!"))
+    assert.same({}, probe.children())
+  end)
+
+  it("report what fails", function()
+    local err = error_of(mp.map, function(x) if x == 3 then error("three", 0) end end, { 1, 2, 3 })
+    assert.same({ "error", 3, "three", "3" }, { err.kind, err.index, err.message, err.item })
+    local r, errors = mp.map(function(x)
+      if x == 2 then require("probe").kill(mp.current_process().pid, 9) end
+      return x
+    end, { 1, 2, 3 }, { on_error = "collect" })
+    assert.same({ 1, nil, 3, "crash" }, { r[1], r[2], r[3], errors[2].kind })
+    err = error_of(mp.reduce, function(x) if x == 500 then error("bad", 0) end end, function() end, mp.range(1, 1000))
+    assert.equal(500, err.index)
+    raises("bad argument #1 to 'map' (function expected, got nil)", function() mp.map() end)
+    raises("bad argument #2 to 'map' (list or iterator expected, got nil)", function() mp.map(print) end)
+    raises("unknown option 'worker' to 'map' (did you mean", function() mp.map(print, {}, { worker = 1 }) end)
+    raises("bad argument #2 to 'reduce' (function expected, got nil)", function() mp.reduce(print) end)
+    assert.same({}, probe.children())
+  end)
+
+  it("carry results of every size, also of lost workers", function()
+    local tries = mp.Value("i")
+    local r = mp.map(function(x)
+      if x == 5 and tries:add(1) == 0 then require("probe").kill(mp.current_process().pid, 9) end
+      return ("x"):rep(x * 100000)
+    end, mp.range(1, 10), { retries = 1, workers = 2 })
+    for i = 1, 10 do assert.equal(i * 100000, #r[i]) end
+  end)
+end)
