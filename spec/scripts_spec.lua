@@ -27,6 +27,13 @@ describe("scripts", function()
     end)
   end
 
+  it("has pi.lua print the same digits whoever works", function()
+    local first = run("pi", 200000, 1)
+    assert.same({ 0, "" }, { first.code, first.err })
+    assert.truthy(first.out:find("^3%.1%d+\n$"), first.out)
+    for _, workers in ipairs { 2, 3, 8, 0 } do assert.same(first, run("pi", 200000, workers)) end
+  end)
+
   it("has two.lua print its two lines in any order", function()
     local r = run "two"
     assert.same({ 0, "" }, { r.code, r.err })

@@ -67,7 +67,7 @@ describe("A worker's memory", function()
     end
     assert.equal(10, pool:apply(eat, 10))
     assert.equal(pid, pool:apply(function() return mp.current_process().pid end))
-    raises("option 'memory': bytes or a size like", function() mp.Pool { memory = "lots" } end)
+    raises("option 'memory': bytes expected", function() mp.Pool { memory = "lots" } end)
   end)
 end)
 

@@ -2,6 +2,7 @@
    Long ways are taken in strides here and wholly in stepkill_soak_spec.c. */
 #include "scenes_hand.h"
 #include "scenes_heap.h"
+#include "scenes_job.h"
 #include "scenes_wait.h"
 
 int main(int argc, char **argv) {
@@ -10,5 +11,6 @@ int main(int argc, char **argv) {
   add_scenes(queue_scenes, run_scene);
   add_scenes(hand_scenes, run_scene);
   add_scenes(heap_scenes, run_scene);
+  add_scenes(job_scenes, run_scene);
   return run_scenes();
 }
