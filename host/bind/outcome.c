@@ -62,9 +62,7 @@ int outcome_encode(lua_State *L, struct arena *arena, int failed) {
   }
   if (rc == -ENOMEM && !failed) { /* the record is small, and what the result had begun is free */
     lua_pushliteral(L, "not enough shared memory for the result");
-    make_record(L);
-    lua_pushliteral(L, "memory");
-    lua_setfield(L, -2, "kind");
+    outcome_record(L, "memory");
     lua_remove(L, -2);
     failed = 1;
     rc = -EINVAL;

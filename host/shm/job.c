@@ -96,7 +96,7 @@ void pool_withdraw(struct pool *pool, uint64_t offset) {
     return;
   }
   _Atomic uint64_t *place = &pool->job[job->place];
-  atomic_store(place, offset | JOB_WITHDRAWN); /* seq_cst: before the look at each status.job */
+  atomic_store(place, offset | JOB_LEAVING); /* seq_cst: before the look at each status.job */
   int empty = is_empty(pool, offset);
   for (int i = futex_spins() / 4; i > 0 && !empty; i--) { /* who ended the last chunk is leaving */
     futex_pause();
@@ -108,6 +108,7 @@ void pool_withdraw(struct pool *pool, uint64_t offset) {
     return;
   }
   journal_lock();
+  journal_set((uint64_t *)place, offset | JOB_WITHDRAWN);
   journal_set(&pool->litter, journal_get(&pool->litter) + 1);
   journal_commit();
   journal_unlock();
@@ -135,7 +136,7 @@ static int has_free_chunk(struct job *job) {
 /* Enters the job of one place if there is something to do in it. */
 static uint64_t try_enter(struct pool *pool, _Atomic uint64_t *place) {
   uint64_t offset = atomic_load(place);
-  if (!offset || offset & JOB_WITHDRAWN) return 0;
+  if (!offset || offset & (JOB_WITHDRAWN | JOB_LEAVING)) return 0;
   struct status *me = family_status();
   atomic_store(&me->job, offset);
   if (atomic_load(place) == offset && has_free_chunk(heap_payload(offset))) return offset;

@@ -16,14 +16,19 @@
    pool.waited  1: the parent sleeps until any chunk ends. Cleared by whoever wakes it.
    pool.tail    posts ever made; post number n stands in job[n % POOL_JOBS]. Parent only.
    pool.asleep  workers that sleep on news. Who dies asleep is never taken off: the price is a
-   system call at each post. pool.member  slot + 1 of each worker, 0: none. Parent only. pool.job[]
-   written by the parent; WITHDRAWN is a job that ends when the last worker has left it. A worker
-   says which job it is in (status.job, family.h) and then looks again whether it is still posted;
-   the parent takes it down and then looks who is in it: one of them sees the other, so no job is
-   freed under a worker's feet. A worker that leaves looks at `litter`, the number of withdrawn
-   jobs, and frees those that nobody is in: job[] and litter change in one transaction with the list
-   of the dying, so whoever dies there leaks nothing. Worker dies: its chunk names it; its status
-   says which item it had in hand. Parent dies: so do the workers. */
+   system call at each post.
+   pool.member  slot + 1 of each worker, 0: none. Parent only.
+   pool.job     written by the parent: a job; LEAVING while it looks whether anybody is in it, then
+   empty, or WITHDRAWN: a job that ends when the last worker has left it.
+
+   A worker says which job it is in (status.job, family.h) and then looks again whether it is still
+   posted; the parent takes it down and then looks who is in it: one of them sees the other, so no
+   job is freed under a worker's feet. A worker that leaves looks at `litter`, the number of
+   withdrawn jobs, and frees those that nobody is in: pool.job and litter change in one transaction
+   with the list of the dying, so whoever dies there leaks nothing.
+
+   Worker dies: its chunk names it; its status says which item it had in hand. Parent dies: so do
+   the workers. */
 #ifndef SHM_JOB_H
 #define SHM_JOB_H
 
@@ -39,7 +44,9 @@
 #define CHUNK_FULL (CHUNK_DONE | 2u) /* no memory for the outcome of the next item */
 #define POOL_JOBS 1024
 #define POOL_NOWHERE UINT32_MAX
-#define JOB_WITHDRAWN ((uint64_t)1) /* in pool.job[]: offsets are multiples of 64 */
+/* In pool.job, where offsets are multiples of 64: */
+#define JOB_WITHDRAWN ((uint64_t)1) /* whoever finds nobody in it frees it */
+#define JOB_LEAVING ((uint64_t)2)   /* the parent frees it, or makes it WITHDRAWN */
 
 /* How the function is called with an item. */
 enum {

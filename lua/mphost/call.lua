@@ -186,8 +186,6 @@ function Call:advance(timeout)
     elseif state == "dead" or state == nil then
       crew.tend(self.pool)
       if #self.errors == 0 or self.collect then return end
-    elseif state == "interrupted" then
-      return
     end
     if #self.errors > 0 and not self.collect then return self:finish() end
   end

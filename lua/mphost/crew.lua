@@ -6,6 +6,7 @@
 -- A death counts against the pool only when the worker had not begun to work: then nothing was lost, and the next one
 -- would most likely die of the same.
 local core = require "mphost.core"
+local crash = require "mphost.crash"
 local errors = require "mphost.error"
 local process = require "mphost.process"
 
@@ -86,6 +87,7 @@ function crew.start(pool)
   local had = #pool._workers
   if had == pool.workers then return end
   settle_heap()
+  pool._oom_kills = crash.oom_kills()
   for number = had + 1, pool.workers do
     local ok, why = pcall(start_worker, pool, number)
     if not ok then
@@ -104,6 +106,20 @@ function crew.kill(pool)
     pool._core:enlist(number, nil)
   end
   pool._workers, pool._slots = {}, {}
+end
+
+---The call is broken off from outside (Ctrl-C): who works for it would go on for nobody, for how long nobody knows.
+---@param pool mphost.Pool
+---@param call mphost.Call
+function crew.break_off(pool, call)
+  local busy = {}
+  for _, worker in ipairs(pool._workers) do
+    for _, job in ipairs(call.jobs) do
+      if not call.over[job] and job:holds(worker.slot) then busy[worker] = true end
+    end
+  end
+  call:cancel()
+  for worker in pairs(busy) do worker.core:signal(9) end
 end
 
 local function describe_death(worker)
@@ -155,6 +171,7 @@ local function bury(pool, worker)
   for _, call in ipairs(pool._calls) do call:bury(worker, lost) end
   worker.core:wait()
   worker.status, worker.dumped = worker.core:status()
+  worker.memory, pool._oom_kills = crash.blame(worker.status, pool._oom_kills)
   if worker.begun and worker.status ~= 0 then stats.deaths = stats.deaths + 1 end
   return lost
 end

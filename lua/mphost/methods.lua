@@ -2,6 +2,7 @@
 local core = require "mphost.core"
 local check = require "mphost.check"
 local Call = require "mphost.call"
+local crew = require "mphost.crew"
 local future = require "mphost.future"
 local imap = require "mphost.imap"
 local items = require "mphost.items"
@@ -88,7 +89,7 @@ local function finish(call, deeper)
   begin(call, 5 + deeper)
   local ok, why = pcall(wait.one, call)
   if not ok then
-    call:cancel()
+    crew.break_off(call.pool, call)
     raise(why, 4 + deeper)
   end
   if call.cancelled then return false end

@@ -147,36 +147,32 @@ describe("A pool some of whose workers die", function()
 
   it("gives each result exactly once in a storm of kills", function()
     helper.deadline(40)
-    local pool <close> = mp.Pool(3)
-    pool:map(square, { 1 })
-    local me, calls, deaths, stop = my_pid(), 0, mp.Value("i"), mp.Value("?")
-    local killer <close> = mp.spawn(function()
-      local self, parent_file = my_pid(), ("/proc/%d/task/%d/children"):format(me, me)
-      while not stop.value do
-        mp.sleep(math.random() * 0.01)
-        local pids = {}
-        for line in io.lines(parent_file) do
-          for pid in line:gmatch "%d+" do
-            if tonumber(pid) ~= self then pids[#pids + 1] = tonumber(pid) end
-          end
+    local deaths = require "support.storm"(4)
+    assert.is_true(deaths > 20, deaths)
+  end)
+
+  it("goes with its root: nested pools, whoever is killed", function()
+    helper.deadline(60)
+    for round = 1, 10 do
+      local pipe, pid = tool.start [[
+        local function nest(depth)
+          local pool <close> = mp.Pool(2)
+          pool:map(function(x)
+            print(mp.current_process().pid)
+            if depth > 1 then nest(depth - 1) end
+            if x > 0 then mp.sleep(600) end
+          end, { 1, 2 }, { chunk = 1 })
         end
-        if #pids > 0 and probe.kill(pids[math.random(#pids)], 9) then deaths:add(1) end
-      end
-    end)
-    local finish = mp.clock() + 3
-    while mp.clock() < finish do
-      calls = calls + 1
-      local n = math.random(1, 300)
-      local r = pool:map(function(x)
-        local s = 0
-        for i = 1, 2000 do s = s + i % 7 end
-        return s > 0 and x * x
-      end, mp.range(1, n), { retries = 100, chunk = calls % 3 == 0 and 1 or nil })
-      assert.same(squares(n), r)
+        nest(3)]]
+      local pids = { pid }
+      while #pids < 2 + round do pids[#pids + 1] = pipe:read("n", "l") end
+      tool.kill(pid)
+      for line in pipe:lines() do pids[#pids + 1] = tonumber(line) end -- until the last that could write is gone
+      pipe:close()
+      tool.await(function()
+        for _, each in ipairs(pids) do if tool.lives(each) then return false end end
+        return true
+      end)
     end
-    stop.value = true
-    killer:join()
-    assert.is_true(deaths.value > 20, deaths.value)
-    assert.same(squares(30), pool:map(square, mp.range(1, 30), { retries = 10 }))
   end)
 end)

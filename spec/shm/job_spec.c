@@ -297,6 +297,40 @@ static void a_post_wakes(void **state) {
   munmap((void *)times, CHUNKS * sizeof *times);
 }
 
+/* Workers that leave free what is litter and nothing else, while the parent takes jobs down. */
+static void litter_about(void **state) {
+  (void)state;
+  _Atomic uint32_t *times = spec_page(CHUNKS * sizeof *times), *step = spec_page(sizeof *step);
+  uint64_t before = heap_used();
+  assert_int_equal(pool_post(pool, job_block), 0);
+  struct member m[3] = {member_start(leaver_run, (void *)step)};
+  pool_enlist(pool, 0, m[0].slot);
+  await(step, 1);
+  withdraw();
+  for (uint32_t i = 1; i < 3; i++) {
+    m[i] = member_start(worker_run, (void *)times);
+    pool_enlist(pool, i, m[i].slot);
+  }
+  for (int i = 0; i < 20000; i++) {
+    uint64_t block = job_new(1, family_ledger());
+    assert_int_equal(pool_post(pool, block), 0);
+    int slot[] = {m[1].slot, m[2].slot};
+    assert_int_equal(job_wait(heap_payload(block), 0, slot, 2, CLOCK_NEVER), 1);
+    pool_withdraw(pool, block);
+    assert_true(pool->litter >= 1);
+  }
+  for (int i = 0; i < 3; i++) {
+    proc_signal(&m[i].proc, SIGKILL);
+    member_end(&m[i]);
+    pool_enlist(pool, (uint32_t)i, -1);
+  }
+  pool_sweep(pool);
+  assert_int_equal(pool->litter, 0);
+  assert_true(heap_used() < before);
+  munmap((void *)times, CHUNKS * sizeof *times);
+  munmap((void *)step, sizeof *step);
+}
+
 #define a_case(name) cmocka_unit_test_setup_teardown(name, job_begin, job_done)
 
 int main(void) {
@@ -304,7 +338,7 @@ int main(void) {
       a_case(a_new_job),          a_case(a_stopped_job),   a_case(posting),
       a_case(closed_drains),      a_case(each_chunk_once), a_case(a_worker_dies),
       a_case(workers_are_killed), a_case(a_post_wakes),    a_case(places_in_turn),
-      a_case(the_last_frees),
+      a_case(the_last_frees),     a_case(litter_about),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -341,8 +341,9 @@ static uint64_t totals[CREW];
 
 static void work_for_pool(int who) {
   struct pool *pool = heap_payload(pool_at);
+  uint64_t cursor = 0;
   for (int closed = 0; !closed;) {
-    uint64_t offset = pool_enter(pool, &closed);
+    uint64_t offset = pool_enter(pool, &cursor, &closed, clock_now() + CLOCK_SLICE);
     if (!offset) continue;
     struct job *job = heap_payload(offset);
     for (int64_t i; (i = job_claim(job)) >= 0;) {
@@ -350,9 +351,9 @@ static void work_for_pool(int who) {
       *result = job->chunk[i].first * 2;
       totals[who] += job->chunk[i].first;
       atomic_store_explicit(&job->chunk[i].done_items, 1, memory_order_release);
-      job_finish(job, (uint32_t)i);
+      job_finish(pool, job, (uint32_t)i, CHUNK_DONE);
     }
-    pool_leave();
+    pool_leave(pool);
   }
 }
 
@@ -370,9 +371,6 @@ static void run_job(struct pool *pool) {
     sure(*(uint64_t *)heap_payload(job->chunk[i].output) == 2 * i);
   }
   pool_withdraw(pool, block);
-  for (int i = 1; i < CREW; i++)
-    while (atomic_load(&family_slot(crew_slot[i])->status.job) == block) sched_yield();
-  object_drop(block);
 }
 
 /* The first of the crew is the parent. */
@@ -382,6 +380,7 @@ static void pool_roles(int who) {
     return;
   }
   struct pool *pool = heap_payload(pool_at);
+  for (int i = 1; i < CREW; i++) pool_enlist(pool, (uint32_t)i - 1, crew_slot[i]);
   for (int i = 0; i < JOBS; i++) run_job(pool);
   pool_close(pool);
 }
@@ -389,7 +388,7 @@ static void pool_roles(int who) {
 static void a_pool(void **state) {
   (void)state;
   uint64_t hold, sum = 0;
-  pool_at = pool_new(family_ledger(), &hold);
+  pool_at = pool_new(CREW, family_ledger(), &hold);
   assert_true(pool_at);
   memset(totals, 0, sizeof totals);
   crew_do(pool_roles);
