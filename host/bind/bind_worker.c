@@ -1,8 +1,8 @@
 /* core.work: a worker's loop. One item: decode in place, call, encode into the job's own memory; no
    system call on the way.
 
-     work -> run_job -> claim, run_chunk -> [protected] run_items: decode, call, encode, publish
-                     <- an error that left run_items (no memory): the item's outcome, the chunk ends
+     work -> run_job -> [protected] run_chunks: claim, run_items: decode, call, encode, publish
+                     <- an error that left it (no memory): the item's outcome, the chunk ends there
 
    A task's own errors stay in the inner call. What is raised around it, in decoding and encoding,
    is Lua's memory error: then nobody knows where the next item begins, so the chunk is cut there
@@ -26,7 +26,11 @@ struct run {
   struct arena arena;
   const char *input;
   size_t left;
-  uint64_t most; /* items until this worker is to leave; 0: no limit */
+  uint32_t number;
+  uint64_t most;                   /* items until this worker is to leave; 0: no limit */
+  int over;                        /* they are done */
+  int64_t since;                   /* when the chunk began */
+  uint64_t outer_item, outer_part; /* what this process had in hand before */
 };
 
 enum { RUN = 1, HANDLER, FUNCTION, REASON, ITEMS, TOP = ITEMS };
@@ -157,110 +161,124 @@ static int append(lua_State *L, struct run *run, int failed) {
   return -ENOMEM;
 }
 
-/* (run, handler, function, reason, items): works through the chunk -> the state it ends in. */
-static int run_items(lua_State *L) {
-  struct run *run = lua_touserdata(L, RUN);
+/* Works through the chunk: the state it ends in. */
+static uint32_t run_items(lua_State *L, struct run *run) {
   struct status *me = family_status();
   struct chunk *chunk = run->chunk;
-  uint64_t i = atomic_load_explicit(&chunk->done_items, memory_order_relaxed);
-  for (; i < chunk->items; i++) {
+  run->input = region_at(chunk->input);
+  run->left = chunk->input_size;
+  arena_begin(&run->arena);
+  for (uint64_t i = 0; i < chunk->items; i++) {
     if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
     atomic_store_explicit(&me->item, chunk->first + i, memory_order_relaxed);
     guard_make_room(L);
-    int failed = run_item(L, run, chunk->first + i);
-    failed = append(L, run, failed);
-    if (failed < 0) return lua_pushinteger(L, CHUNK_FULL), 1;
+    int failed = append(L, run, run_item(L, run, chunk->first + i));
+    if (failed < 0) return CHUNK_FULL;
     publish(run, i + 1, failed);
-    if (i + 1 == run->most && i + 1 < chunk->items) return lua_pushinteger(L, CHUNK_CUT), 1;
+    if (i + 1 == run->most && i + 1 < chunk->items) return CHUNK_CUT;
   }
-  lua_pushinteger(L, CHUNK_DONE);
-  return 1;
+  return CHUNK_DONE;
+}
+
+/* The chunk that is claimed; its first item is in hand from here on. */
+static void begin_chunk(struct run *run, int64_t number) {
+  struct status *me = family_status();
+  run->number = (uint32_t)number;
+  run->chunk = &run->job->chunk[number];
+  atomic_store_explicit(&me->since, (uint64_t)run->since, memory_order_relaxed);
+  atomic_store_explicit(&me->item, run->chunk->first, memory_order_relaxed);
+}
+
+static void end_chunk(struct run *run, uint32_t state) {
+  struct status *me = family_status();
+  int64_t now = clock_now();
+  run->chunk->busy = (uint64_t)(now - run->since);
+  run->since = now;
+  atomic_store_explicit(&me->item, run->outer_item, memory_order_relaxed);
+  atomic_store_explicit(&me->part, run->outer_part, memory_order_relaxed);
+  atomic_store_explicit(&me->busy, me->busy + run->chunk->busy, memory_order_relaxed);
+  uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
+  job_finish(run->pool, run->job, run->number, state);
+  run->chunk = NULL;
+  if (run->most) run->over = run->most <= done;
+  if (run->most && !run->over) run->most -= done;
+}
+
+/* Fills function and reason. */
+static void have_function(lua_State *L, struct run *run) {
+  lua_pushcfunction(L, load_function);
+  lua_pushlightuserdata(L, run->job);
+  lua_call(L, 1, 2);
+  lua_replace(L, REASON);
+  lua_replace(L, FUNCTION);
+}
+
+/* (run, handler, function, reason, items): works until no chunk is free, or this worker has done
+ * its share. */
+static int run_chunks(lua_State *L) {
+  struct run *run = lua_touserdata(L, RUN);
+  int loaded = run->job->inherited != 0;
+  for (int64_t i; !run->over && (i = job_claim(run->job)) >= 0;) {
+    begin_chunk(run, i);
+    if (!loaded) have_function(L, run);
+    loaded = 1;
+    end_chunk(run, run_items(L, run));
+  }
+  return 0;
 }
 
 /* (run, message): the outcome of the item at which run_items was left -> the chunk's end. */
 static int give_up_item(lua_State *L) {
   struct run *run = lua_touserdata(L, 1);
   uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
+  if (done == 0) arena_begin(&run->arena);
   outcome_record(L, "memory");
   if (append(L, run, 1) < 0) return lua_pushinteger(L, CHUNK_FULL), 1;
   publish(run, done + 1, 1);
-  lua_pushinteger(L, CHUNK_CUT);
+  lua_pushinteger(L, done + 1 < run->chunk->items ? CHUNK_CUT : CHUNK_DONE);
   return 1;
 }
 
-/* Its caller's stack: handler, function, reason, items at `base`. */
-static uint32_t run_chunk(lua_State *L, int base, struct run *run) {
-  run->input = region_at(run->chunk->input);
-  run->left = run->chunk->input_size;
-  arena_begin(&run->arena);
-  lua_pushcfunction(L, run_items);
+/* The error on top left run_chunks: the chunk in hand ends there. */
+static void end_early(lua_State *L, struct run *run) {
+  guard_end();
+  lua_gc(L, LUA_GCCOLLECT);
+  lua_pushcfunction(L, give_up_item);
+  lua_insert(L, -2);
   lua_pushlightuserdata(L, run);
-  for (int i = 0; i < 4; i++) lua_pushvalue(L, base + i);
-  if (lua_pcall(L, 5, 1, 0) != LUA_OK) {
-    guard_end();
-    lua_gc(L, LUA_GCCOLLECT);
-    lua_pushcfunction(L, give_up_item);
-    lua_insert(L, -2);
-    lua_pushlightuserdata(L, run);
-    lua_insert(L, -2);
-    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
-      lua_pop(L, 1);
-      lua_pushinteger(L, CHUNK_FULL);
-    }
-  }
-  uint32_t state = (uint32_t)lua_tointeger(L, -1);
+  lua_insert(L, -2);
+  int known = lua_pcall(L, 2, 1, 0) == LUA_OK;
+  end_chunk(run, known ? (uint32_t)lua_tointeger(L, -1) : CHUNK_FULL);
   lua_pop(L, 1);
-  return state;
 }
 
-/* Fills function and reason above the handler at `base`. */
-static void have_function(lua_State *L, int base, struct job *job) {
-  lua_pushcfunction(L, load_function);
-  lua_pushlightuserdata(L, job);
-  if (lua_pcall(L, 1, 2, 0) != LUA_OK) {
-    lua_pushnil(L);
-    lua_insert(L, -2);
-  }
-  lua_replace(L, base + 2);
-  lua_replace(L, base + 1);
-}
-
-/* Works on the job until no chunk is free or *most items are done, which it counts down. The stack
-   has handler, f, nil, items at `base`; f and items of an inherited job. */
-static void run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t *most) {
+/* Works on the job until no chunk is free or *most items are done, which it counts down: whether
+   they are. The stack has handler, f, nil, items at `base`; f and items of an inherited job. */
+static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t *most) {
   struct status *me = family_status();
-  struct run run = {.pool = pool, .job = heap_payload(block), .most = *most};
-  int loaded = run.job->inherited != 0;
-  uint64_t item = me->item, part = me->part;
-  arena_init(&run.arena, block);
+  struct run run = {.pool = pool,
+                    .job = heap_payload(block),
+                    .most = *most,
+                    .outer_item = me->item,
+                    .outer_part = me->part,
+                    .since = clock_now()};
   struct guard guard;
+  arena_init(&run.arena, block);
   guard_open(L, &guard, run.job);
-  int64_t since = clock_now();
-  for (int64_t i; (i = job_claim(run.job)) >= 0;) {
-    run.chunk = &run.job->chunk[i];
-    atomic_store_explicit(&me->since, (uint64_t)since, memory_order_relaxed);
-    atomic_store_explicit(&me->item, run.chunk->first, memory_order_relaxed);
-    if (!loaded) have_function(L, base, run.job);
-    loaded = 1;
-    uint32_t state = run_chunk(L, base, &run);
-    atomic_store_explicit(&me->item, item, memory_order_relaxed);
-    atomic_store_explicit(&me->part, part, memory_order_relaxed);
-    int64_t now = clock_now();
-    run.chunk->busy = (uint64_t)(now - since);
-    since = now;
-    atomic_store_explicit(&me->busy, me->busy + run.chunk->busy, memory_order_relaxed);
-    uint64_t done = atomic_load_explicit(&run.chunk->done_items, memory_order_relaxed);
-    job_finish(pool, run.job, (uint32_t)i, state);
-    if (!*most) continue;
-    *most = *most > done ? *most - done : 0;
-    run.most = *most;
-    if (*most == 0) break;
+  for (;;) {
+    lua_pushcfunction(L, run_chunks);
+    lua_pushlightuserdata(L, &run);
+    for (int i = 0; i < 4; i++) lua_pushvalue(L, base + i);
+    if (lua_pcall(L, 5, 0, 0) == LUA_OK) break;
+    if (run.chunk)
+      end_early(L, &run);
+    else
+      lua_pop(L, 1);
   }
   guard_close(L, &guard);
   arena_fini(&run.arena);
-  if (run.job->inherited) return;
-  lua_pushnil(L); /* the function may hold what its collector frees */
-  lua_replace(L, base + 1);
+  *most = run.most;
+  return run.over;
 }
 
 static void worker_stack(lua_State *L, int f, int items) {
@@ -276,18 +294,18 @@ static void worker_stack(lua_State *L, int f, int items) {
 static int worker_work(lua_State *L) {
   struct pool *pool = heap_payload(handle_check(L, 1, bind_pool_class)->object);
   uint64_t most = (uint64_t)luaL_optinteger(L, 2, 0), cursor = 0;
-  int limited = most > 0;
   pid_t parent = getppid();
   guard_armed();
   lua_settop(L, 4);
   worker_stack(L, 3, 4);
   atomic_store(&family_status()->since, (uint64_t)clock_now());
-  for (int closed = 0; !closed && getppid() == parent;) {
+  for (int closed = 0; !closed;) {
     uint64_t job = pool_enter(pool, &cursor, &closed, clock_now() + 20 * (int64_t)CLOCK_SLICE);
+    if (!job && getppid() != parent) break;
     if (!job) continue;
-    run_job(L, 5, pool, job, &most);
+    int over = run_job(L, 5, pool, job, &most);
     pool_leave(pool);
-    if (limited && most == 0) break;
+    if (over) break;
   }
   return 0;
 }
