@@ -69,6 +69,18 @@ local function length(level, position, name, list)
   return whole
 end
 
+local MOST_BUILT = 1 << 22 -- numbers of a range that are made into a list: an index costs a call, a list its memory
+
+local built = setmetatable({}, { __mode = "k" }) -- a range that is used again is built once
+
+local function build(range)
+  if built[range] then return built[range] end
+  local list, from, step = {}, range.from, range.step
+  built[range] = list
+  for i = 1, range.n do list[i] = from + (i - 1) * step end
+  return list
+end
+
 ---Items as a list and how many; an iterator is gone through.
 ---@param level integer  1: the caller of the function that calls this
 ---@param position integer  of the argument
@@ -77,6 +89,7 @@ end
 ---@return table list
 ---@return integer n
 function items.list(level, position, name, given)
+  if getmetatable(given) == Range and given.n <= MOST_BUILT then return build(given), given.n end
   if type(given) == "table" and (getmetatable(given) == Range or not is_callable(given)) then
     return given, length(level + 1, position, name, given)
   end

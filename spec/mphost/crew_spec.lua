@@ -76,8 +76,13 @@ describe("A worker", function()
   it("that is killed while others work is replaced", function()
     helper.deadline(30)
     local pool <close> = mp.Pool(4)
-    local stop = mp.Value("?")
-    local future = pool:submit(function() stop:wait(false) return "done" end)
+    local stop, began = mp.Value("?"), mp.Value("?")
+    local future = pool:submit(function()
+      began.value = true
+      stop:wait(false)
+      return "done"
+    end)
+    began:wait(false)
     for _ = 1, 30 do
       local pids = {}
       for _, worker in ipairs(pool:stats().workers) do
