@@ -225,7 +225,9 @@ describe_if("Ctrl-C on a terminal", function()
       "$HOME/after && echo SAME", home = "/tmp" }
     s:wait(PROMPT)
     s:type "x"
-    s:key("C-c", "C-d")
+    s:key "C-c"
+    s:wait "%^C\nmp> $"
+    s:key "C-d"
     s:wait "SAME"
     os.remove "/tmp/before"
     os.remove "/tmp/after"
