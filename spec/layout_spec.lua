@@ -70,7 +70,10 @@ local NO_SPEC = {
   ["host/bind/sync.c"] = SYNC,
   ["host/bind/outcome.c"] = "spec/mphost/pool_spec.lua: each result and error of a task goes through it",
   ["host/shm/dict_table.c"] = "spec/shm/dict_spec.c: the dict's tables are reached through it",
-  ["host/app/state.c"] = "spec/app/mphost_spec.c and cli_spec.lua see all it does",
+  ["host/app/state.c"] = "spec/app/host_spec.c and cli_spec.lua see all it does",
+  ["host/app/script.c"] = "spec/app/host_spec.c runs files and code",
+  ["host/app/value.c"] = "spec/app/call_spec.c: each value goes through it",
+  ["host/bind/interrupt.c"] = "spec/app/host_spec.c: stops_at_an_interrupt",
 }
 
 local TOP = {

@@ -75,8 +75,34 @@ static int fill(lua_State *L) {
   return 0;
 }
 
-lua_State *state_new(bool noenv) {
-  lua_State *L = luaL_newstate();
+/* Lua's allocator within a limit. At the limit Lua collects, and raises if that does not help. */
+static void *alloc_within(void *user, void *block, size_t old, size_t new) {
+  struct memory *m = user;
+  size_t held = block ? old : 0;
+  if (new > held && m->used + (new - held) > m->limit) return NULL;
+  void *made = m->alloc(m->user, block, old, new);
+  if (made || new == 0) m->used += new - held;
+  return made;
+}
+
+/* What luaL_newstate would set: without a log to write to, warnings stay off. */
+static void warn_nobody(void *user, const char *text, int more) {
+  (void)user, (void)text, (void)more;
+}
+
+static lua_State *create(struct memory *memory) {
+  lua_State *L = memory->alloc ? lua_newstate(memory->alloc, memory->user) : luaL_newstate();
+  if (!L) return NULL;
+  if (memory->alloc) lua_setwarnf(L, warn_nobody, NULL);
+  if (memory->limit == 0) return L;
+  memory->alloc = lua_getallocf(L, &memory->user);
+  memory->used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
+  lua_setallocf(L, alloc_within, memory);
+  return L;
+}
+
+lua_State *state_new(bool noenv, struct memory *memory) {
+  lua_State *L = create(memory);
   if (!L) return NULL;
   lua_pushcfunction(L, fill);
   lua_pushboolean(L, noenv);

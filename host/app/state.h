@@ -9,9 +9,17 @@
 
 #include <lua.h>
 
+/* How a state gets its memory. `alloc` NULL: malloc's; `limit` 0: as much as it wants. Must stay as
+ * long as the state. */
+struct memory {
+  lua_Alloc alloc;
+  void *user;
+  size_t used, limit;
+};
+
 /* A new state with the standard libraries and the preloads, its collector in generational mode as
  * in lua5.4's own program; noenv ignores LUA_PATH and the like. NULL when there is no memory. */
-lua_State *state_new(bool noenv);
+lua_State *state_new(bool noenv, struct memory *memory);
 
 /* Adds the preloads to a state. Raises when there is no memory. */
 void state_preload(lua_State *L);

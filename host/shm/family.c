@@ -31,6 +31,10 @@ int family_index(void) {
   return mine;
 }
 
+int family_is_foreign(void) {
+  return forked;
+}
+
 struct link *family_ledger(void) {
   return &family_slot(mine)->ledger;
 }

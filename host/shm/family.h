@@ -84,7 +84,10 @@ int family_scan(void);
 void family_bury(void);
 
 struct slot *family_slot(int index);
-int family_index(void);
+int family_index(void); /* -1: none */
+
+/* Whether this process was forked from a member by somebody else: it has no part in the family. */
+int family_is_foreign(void);
 
 /* A number that names this process in all the family's time, never 0, and whether the process of
    such a number lives. */

@@ -1,4 +1,5 @@
 /* The public C interface, as an embedder uses it. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,6 +30,12 @@ static int close_host(void **state) {
 
 static void names_its_results(void **state) {
   (void)state;
+  assert_int_equal(mph_check_version(MPHOST_VERSION_NUMBER), MPH_OK);
+  assert_int_equal(mph_check_version(MPHOST_VERSION_NUMBER + 1), MPH_EVERSION);
+  assert_int_equal(mph_check_version(10000), MPH_EVERSION);
+  assert_int_equal(mph_check_version(0), MPH_EVERSION);
+  assert_string_equal(mph_errname(MPH_EUNAVAILABLE), "MPH_EUNAVAILABLE");
+  assert_string_equal(mph_errname(MPH_EUNAVAILABLE - 1), "MPH_EUNKNOWN");
   assert_string_equal(mph_version(), MPHOST_VERSION);
   assert_string_equal(mph_errname(MPH_ESYNTAX), "MPH_ESYNTAX");
   assert_string_equal(mph_errname(MPH_ERUN), "MPH_ERUN");
@@ -48,7 +55,7 @@ static void takes_configs_of_other_sizes(void **state) {
   newer.known.size = sizeof newer;
   assert_int_equal(mph_open(&h, &newer.known), MPH_OK);
   mph_close(h);
-  mph_config older = {.size = sizeof older.size, .flags = ~0u};
+  mph_config older = {.size = sizeof older.size, .flags = ~0u, .memory_limit = 1};
   assert_int_equal(mph_open(&h, &older), MPH_OK);
   mph_close(h);
 }
@@ -69,7 +76,7 @@ static void refuses_nonsense(void **state) {
   assert_string_equal(mph_errmsg(h), "invalid argument");
   assert_string_equal(mph_errmsg(NULL), "");
   assert_null(mph_lua(NULL));
-  mph_close(NULL);
+  assert_int_equal(mph_close(NULL), MPH_EINVAL);
 }
 
 static void leaves_results_on_the_stack(void **state) {
@@ -258,6 +265,113 @@ static void opens_as_a_guest(void **state) {
   lua_close(L);
 }
 
+static void knows_that_it_is_closed(void **state) {
+  (void)state;
+  mph_host *h;
+  assert_int_equal(mph_open(&h, NULL), MPH_OK);
+  assert_int_equal(mph_close(h), MPH_OK);
+  assert_int_equal(mph_close(h), MPH_ESTATE);
+  assert_int_equal(mph_run_string(h, "", NULL), MPH_ESTATE);
+  assert_int_equal(mph_interrupt(h), MPH_ESTATE);
+  assert_null(mph_lua(h));
+  assert_string_equal(mph_errmsg(h), "");
+}
+
+static void *enter(void *h) {
+  return (void *)(intptr_t)mph_run_string(h, "return 1", NULL);
+}
+
+static int enter_from_thread(mph_host *h, void *user, const mph_value *args, int n,
+                             mph_value *result) {
+  (void)args, (void)n, (void)result;
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, enter, h), 0);
+  pthread_join(thread, user);
+  assert_int_equal(mph_close(h), MPH_ESTATE);
+  return mph_run_string(h, "inner = 'ran'", NULL);
+}
+
+static void lets_one_thread_in(void **state) {
+  mph_host *h = *state;
+  void *rc = NULL;
+  mph_ref f;
+  assert_int_equal(mph_define(h, "enter", enter_from_thread, &rc, &f), MPH_OK);
+  assert_int_equal(mph_call(h, f, NULL, 0, NULL, 0), 1);
+  assert_int_equal((intptr_t)rc, MPH_EBUSY);
+  assert_int_equal(mph_run_string(h, "return inner", NULL), 1);
+  lua_settop(mph_lua(h), 0);
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, enter, h), 0);
+  pthread_join(thread, &rc);
+  assert_int_equal((intptr_t)rc, 1); /* one after the other is fine */
+}
+
+static void keeps_to_its_memory_limit(void **state) {
+  (void)state;
+  mph_host *h;
+  mph_config config = MPH_CONFIG_INIT;
+  config.memory_limit = 4 << 20;
+  assert_int_equal(mph_open(&h, &config), MPH_OK);
+  assert_int_equal(mph_run_string(h, "local s = ('x'):rep(1000000) return #s", NULL), 1);
+  lua_settop(mph_lua(h), 0);
+  assert_int_equal(mph_run_string(h, "local t = {} for i = 1, 1e7 do t[i] = i end", NULL),
+                   MPH_ENOMEM);
+  assert_int_equal(mph_run_string(h, "for i = 1, 100 do local s = ('x'):rep(1000000) end", NULL),
+                   0);
+  size_t bytes = 0;
+  assert_int_equal(mph_memory(h, &bytes), MPH_OK);
+  assert_in_range(bytes, 10000, config.memory_limit);
+  mph_close(h);
+}
+
+static void *count_blocks(void *user, void *block, size_t old, size_t new) {
+  (void)old;
+  long *blocks = user;
+  if (new == 0) {
+    *blocks -= block != NULL;
+    free(block);
+    return NULL;
+  }
+  void *made = realloc(block, new);
+  *blocks += made && !block;
+  return made;
+}
+
+static void takes_an_allocator(void **state) {
+  (void)state;
+  mph_host *h;
+  long blocks = 0;
+  mph_config config = MPH_CONFIG_INIT;
+  config.alloc = count_blocks;
+  config.alloc_user = &blocks;
+  assert_int_equal(mph_open(&h, &config), MPH_OK);
+  assert_int_equal(mph_require(h, "mphost", NULL), MPH_OK);
+  assert_true(blocks > 100);
+  assert_int_equal(mph_close(h), MPH_OK);
+  assert_int_equal(blocks, 0);
+}
+
+static mph_host *interrupted;
+
+static void on_alarm(int signal) {
+  (void)signal;
+  mph_interrupt(interrupted);
+}
+
+static void stops_at_an_interrupt(void **state) {
+  mph_host *h = interrupted = *state;
+  struct sigaction action = {.sa_handler = on_alarm}, before;
+  sigaction(SIGALRM, &action, &before);
+  struct itimerval soon = {.it_value.tv_usec = 20000};
+  setitimer(ITIMER_REAL, &soon, NULL);
+  assert_int_equal(mph_run_string(h, "while true do end", "=busy"), MPH_EINTR);
+  assert_non_null(strstr(mph_errmsg(h), "interrupted!"));
+  assert_int_equal(mph_run_string(h, "for i = 1, 1000 do end", "=after"), 0);
+  assert_int_equal(mph_interrupt(h), MPH_OK); /* nothing runs */
+  assert_int_equal(mph_run_string(h, "for i = 1, 1000 do end", "=after"), 0);
+  sigaction(SIGALRM, &before, NULL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_its_results),
@@ -272,6 +386,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(stops_its_processes, open_host, close_host),
       cmocka_unit_test_setup_teardown(opens_a_prompt, open_host, close_host),
       cmocka_unit_test(opens_as_a_guest),
+      cmocka_unit_test(knows_that_it_is_closed),
+      cmocka_unit_test_setup_teardown(lets_one_thread_in, open_host, close_host),
+      cmocka_unit_test(keeps_to_its_memory_limit),
+      cmocka_unit_test(takes_an_allocator),
+      cmocka_unit_test_setup_teardown(stops_at_an_interrupt, open_host, close_host),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

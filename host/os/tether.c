@@ -1,0 +1,98 @@
+/* Children that die with their parent: see tether.h. */
+#include "os/tether.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/single_threaded.h>
+#include <unistd.h>
+
+#include "os/latch.h"
+
+static int ends[2] = {-1, -1}; /* this process's pipe, for its children; under the latch */
+static int held = -1;          /* what ties this process to its parent */
+static _Thread_local int ours; /* the fork under way is one of ours: it needs the reading end */
+
+int tether_has_threads(void) {
+  return !__libc_single_threaded;
+}
+
+static void close_end(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+/* In every forked child. */
+static void let_go(void) {
+  close_end(&ends[1]);
+  if (!ours) close_end(&ends[0]);
+}
+
+/* The numbers 0 to 2 are stdio's, even while they are closed. */
+static int lift(int *fd) {
+  if (*fd > STDERR_FILENO) return 0;
+  int high = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (high < 0) return -errno;
+  close(*fd);
+  *fd = high;
+  return 0;
+}
+
+static int make_pipe(void) {
+  int made[2];
+  if (pipe2(made, O_CLOEXEC) != 0) return -errno;
+  int rc = lift(&made[0]);
+  if (rc == 0) rc = lift(&made[1]);
+  if (rc < 0) {
+    close(made[0]);
+    close(made[1]);
+    return rc;
+  }
+  ends[0] = made[0];
+  ends[1] = made[1];
+  return 0;
+}
+
+int tether_prepare(void) {
+  ours = 0;
+  if (!tether_has_threads()) return 0;
+  latch_at_fork(let_go);
+  latch_lock();
+  int rc = ends[0] >= 0 ? 0 : make_pipe();
+  latch_unlock();
+  ours = rc == 0;
+  return rc;
+}
+
+/* A description of its own: the owner of a signal is the description's, which a fork shares. */
+static int reopen(int fd) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  int own = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (own >= 0 && lift(&own) < 0) close_end(&own);
+  return own;
+}
+
+static int tie(void) {
+  held = reopen(ends[0]);
+  if (held < 0) return -1;
+  if (fcntl(held, F_SETSIG, SIGKILL) == 0 && fcntl(held, F_SETOWN, getpid()) == 0 &&
+      fcntl(held, F_SETFL, O_ASYNC | O_NONBLOCK) == 0)
+    return 0;
+  close_end(&held);
+  return -1;
+}
+
+int tether_hold(pid_t parent) {
+  close_end(&held); /* the parent's own */
+  int tied = ours && tie() == 0;
+  close_end(&ends[0]);
+  ours = 0;
+  if (!tied) prctl(PR_SET_PDEATHSIG, SIGKILL); /* no /proc: better with the thread than never */
+  struct pollfd end = {.fd = held};
+  if (tied && poll(&end, 1, 0) == 1) return -1;
+  return getppid() == parent ? 0 : -1;
+}
