@@ -53,10 +53,43 @@ void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFu
   lua_pop(L, 1);
 }
 
-int luaopen_mphost_core(lua_State *L) {
+void bind_check_family(lua_State *L) {
+  if (family_index() >= 0) return;
+  luaL_error(L, family_is_foreign() ? BIND_FOREIGN : "the library is closed");
+}
+
+static const char membership; /* its address: the state's key for what closes the family with it */
+
+static int leave_family(lua_State *L) {
+  int *open = lua_touserdata(L, 1);
+  if (*open) family_close();
+  *open = 0;
+  return 0;
+}
+
+/* Finalizers run in the reverse order of their making: this one, made first, runs after those of
+ * all handles. */
+static void join_family(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &membership) != LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  int *open = lua_newuserdatauv(L, sizeof *open, 0);
+  *open = 0;
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, leave_family);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
   int rc = family_open();
-  if (rc == -EPERM) return luaL_error(L, BIND_FOREIGN);
-  if (rc < 0) return luaL_error(L, "cannot reserve shared memory: %s", strerror(-rc));
+  *open = rc == 0;
+  if (rc == -EPERM) luaL_error(L, BIND_FOREIGN);
+  if (rc < 0) luaL_error(L, "cannot reserve shared memory: %s", strerror(-rc));
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &membership);
+  lua_pop(L, 1);
+}
+
+int luaopen_mphost_core(lua_State *L) {
+  join_family(L);
   pipe_init();
   lua_newtable(L);
   bind_handle(L);

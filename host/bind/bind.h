@@ -40,6 +40,10 @@ void bind_barrier(lua_State *L);
 #define BIND_FOREIGN                                                                               \
   "this process was forked by another means than mphost; its parent's shared memory is not for it"
 
+/* Raises when this process has no part in a family: it was forked by somebody else, or its last Lua
+ * state with the library in it is being closed. */
+void bind_check_family(lua_State *L);
+
 /* The world's answer to a call: pushes nil, message, name, or raises what is nobody's answer (no
  * memory ...). */
 int bind_fail(lua_State *L, int rc);

@@ -55,6 +55,7 @@ static size_t size_of(const char *class) {
 }
 
 struct handle *handle_new(lua_State *L, const char *class) {
+  bind_check_family(L);
   size_t size = size_of(class);
   int values = class == bind_barrier_class; /* its action */
   struct handle *handle = lua_newuserdatauv(L, size, values);
@@ -70,7 +71,7 @@ struct handle *handle_new(lua_State *L, const char *class) {
 /* Lua's collector sees some 40 bytes of userdata and not what hangs on them: it is told, a few KB
  * at a time. */
 static void charge_collector(lua_State *L, const struct block *object) {
-  static uint64_t bytes;
+  static _Thread_local uint64_t bytes;
   bytes += object->size + HEAP_HEADER;
   if (object->kind == BLOCK_QUEUE) bytes += QUEUE_FIRST_RING;
   if (bytes < 4096) return;
@@ -98,7 +99,7 @@ struct handle *handle_check(lua_State *L, int arg, const char *class) {
     handle = lua_touserdata(L, arg);
   if (!handle || handle->class != class) handle = luaL_checkudata(L, arg, class);
   if (handle->object == 0) luaL_argerror(L, arg, "it is closed");
-  if (family_index() < 0) luaL_error(L, BIND_FOREIGN);
+  bind_check_family(L);
   return handle;
 }
 

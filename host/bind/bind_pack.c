@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "bind/parcel.h"
+#include "os/latch.h"
 
 #define SEAL 8
 
@@ -15,8 +16,9 @@ static uint64_t key[2];
 static int has_key;
 
 static void draw_key(void) {
-  if (has_key) return;
-  has_key = getrandom(key, sizeof key, 0) == (ssize_t)sizeof key;
+  latch_lock();
+  if (!has_key) has_key = getrandom(key, sizeof key, 0) == (ssize_t)sizeof key;
+  latch_unlock();
 }
 
 static uint64_t rotated(uint64_t x, int by) {

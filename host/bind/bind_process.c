@@ -12,6 +12,7 @@
 #include "bind/parcel.h"
 #include "os/clock.h"
 #include "os/futex.h"
+#include "os/latch.h"
 #include "os/proc.h"
 #include "shm/family.h"
 #include "shm/job.h"
@@ -33,18 +34,22 @@ struct process {
 static struct process *opened;
 
 static void enlist(struct process *process) {
+  latch_lock();
   process->next = opened;
   process->link = &opened;
   if (opened) opened->link = &process->next;
   opened = process;
+  latch_unlock();
 }
 
 static void close_descriptor(struct process *process) {
+  latch_lock();
   if (process->link) {
     *process->link = process->next;
     if (process->next) process->next->link = process->link;
     process->link = NULL;
   }
+  latch_unlock();
   proc_close(&process->proc);
 }
 
@@ -115,6 +120,7 @@ static void run_child(lua_State *L, int slot) {
 static int process_fork(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 3);
+  bind_check_family(L);
   struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
   *process =
       (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};

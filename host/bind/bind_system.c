@@ -42,6 +42,7 @@ static int system_pid(lua_State *L) {
 
 /* Bytes in use by the living. */
 static int system_shm_used(lua_State *L) {
+  bind_check_family(L);
   family_scan();
   lua_pushinteger(L, (lua_Integer)heap_used());
   return 1;

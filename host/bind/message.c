@@ -52,7 +52,8 @@ struct batch {
 
 static int free_batch(lua_State *L) {
   struct batch *batch = lua_touserdata(L, 1);
-  while (batch->sent < batch->kept) object_drop(batch->blocks[batch->sent++]);
+  for (; batch->sent < batch->kept; batch->sent++)
+    if (family_index() >= 0) object_drop(batch->blocks[batch->sent]);
   free(batch->bytes.data);
   free(batch->sizes);
   free(batch->blocks);

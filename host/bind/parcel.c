@@ -10,9 +10,11 @@
 
 static _Thread_local struct parcel own;
 static _Thread_local const void *own_frame;
+static _Thread_local unsigned own_epoch; /* the region that its block is of */
 
 /* Goes on in a new block of at least so many bytes: 0 or -ENOMEM. */
 static int move_to_block(struct parcel *parcel, size_t used, size_t room) {
+  if (family_index() < 0) return -ENOMEM;
   uint64_t block = heap_alloc(room, BLOCK_DATA, family_ledger());
   if (!block) return -ENOMEM;
   if (used) memcpy(heap_payload(block), parcel_bytes(parcel), used);
@@ -35,7 +37,8 @@ static int more(codec_sink *sink, size_t need) {
 }
 
 static void empty(struct parcel *parcel) {
-  if (parcel->block) object_drop(parcel->block);
+  int lost = family_index() < 0 || (parcel == &own && own_epoch != region_epoch);
+  if (parcel->block && !lost) object_drop(parcel->block);
   parcel->block = 0;
   parcel->carried = 0;
 }
@@ -61,6 +64,7 @@ struct parcel *parcel_open(lua_State *L) {
     lua_setmetatable(L, -2);
   }
   empty(parcel); /* an error may have left it in mid-work */
+  own_epoch = region_epoch;
   return parcel;
 }
 

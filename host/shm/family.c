@@ -2,17 +2,18 @@
 #include "shm/family.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/latch.h"
 #include "shm/journal.h"
 #include "shm/object.h"
 
 static PROCESS_LOCAL int mine = -1;
-static PROCESS_LOCAL int forked; /* by somebody else than family_claim's caller */
-static PROCESS_LOCAL uint64_t
-    claimed_gen; /* of the slot last claimed: what the child must find there */
+static PROCESS_LOCAL int forked;  /* by somebody else than family_claim's caller */
+static PROCESS_LOCAL int members; /* opened and not closed: Lua states; under the latch */
+static _Thread_local uint64_t
+    claimed_gen; /* of the slot last claimed by this thread: what its child must find there */
 
 /* By the parent's hold, open addressing. This process's own, made when it is first asked for: holds
    that come later are no copies, and each copy is asked for once. */
@@ -80,35 +81,62 @@ static int claim_slot(uint64_t state) {
   return (int)i;
 }
 
-int family_open(void) {
-  if (mine >= 0) return 0;
-  if (forked) return -EPERM;
+static int begin(void) {
   int rc = region_open();
   if (rc < 0) return rc;
-  pthread_atfork(NULL, NULL, leave_slot);
   journal_init();
   heap_init();
   object_init();
   journal_lock();
   mine = claim_slot(SLOT_LIVE);
   journal_unlock();
-  take_life(family_slot(mine));
   return 0;
 }
 
-/* The child begins with a copy of each of our holds. Only we change our ledger, so we may walk it.
- */
+int family_open(void) {
+  latch_at_fork(leave_slot);
+  latch_lock();
+  int rc = forked ? -EPERM : mine < 0 ? begin() : 0;
+  if (rc == 0) members++;
+  latch_unlock();
+  return rc;
+}
+
+/* Whether there is no process but the first. */
+static int is_alone(void) {
+  if (mine != 0) return 0;
+  for (int i = 1; i < (int)slots()->high; i++)
+    if (family_slot(i)->state != SLOT_FREE) return 0;
+  return 1;
+}
+
+void family_close(void) {
+  if (mine == 0) family_scan();
+  latch_lock();
+  if (members > 0 && --members == 0 && is_alone() && !robust_held_in(region.base, region.size)) {
+    region_close();
+    mine = -1;
+  }
+  latch_unlock();
+}
+
+/* The child begins with a copy of each of our holds. Other threads of ours may change our ledger,
+   so the lock is held from one transaction to the next. */
 static int copy_holds(struct slot *child) {
   struct link *ledger = family_ledger();
+  int rc = 0;
+  journal_lock();
   for (uint64_t at = ledger->next; at != region_offset(ledger);) {
     struct block *block = region_at(at - offsetof(struct block, link));
     at = block->link.next;
     if (block->kind != BLOCK_HOLD) continue;
-    uint64_t copy = object_hold(block->refs, &child->ledger);
-    if (!copy) return -ENOMEM;
-    ((struct block *)region_at(copy))->note = region_offset(block);
+    uint64_t copy = object_note_hold(block->refs, &child->ledger);
+    if (!copy && (rc = -ENOMEM) < 0) break;
+    journal_set(&((struct block *)region_at(copy))->note, region_offset(block));
+    journal_commit();
   }
-  return 0;
+  journal_unlock();
+  return rc;
 }
 
 int family_claim(void) {
@@ -166,7 +194,7 @@ uint64_t family_reap(int index) {
 static int is_orphan(const struct slot *slot, int index) {
   if (slot->state == SLOT_FREE || index == mine) return 0;
   const struct slot *parent = family_slot((int)slot->parent);
-  if (slot->parent == (uint64_t)index) return 0;
+  if (slot->parent == 0) return 0; /* the first lives as long as anybody */
   if (parent->state == SLOT_LIVE && parent->gen == slot->parent_gen &&
       !robust_is_free(&parent->life))
     return 0;
@@ -217,6 +245,7 @@ uint64_t family_id(void) {
 
 int family_lives(uint64_t id) {
   const struct slot *slot = family_slot((int)(id & 0xffff) - 1);
+  if ((id & 0xffff) == 1) return slot->gen == id >> 16;
   return slot->state == SLOT_LIVE && slot->gen == id >> 16 && !robust_is_free(&slot->life);
 }
 

@@ -1,10 +1,12 @@
 /* The processes of a family: a slot for each, what it owns, and how its death is noticed and
    cleaned up after.
 
-   Each process holds the robust lock `life` of its slot from its first to its last instruction. The
-   kernel gives the lock back when the process dies, before it tears the memory down, so a death
-   shows in 0.3 ms whatever the heap's size. `ledger` lists the blocks that are the process's own
-   (heap.h); `outbox` what it leaves to its parent (its result).
+   Each process but the first holds the robust lock `life` of its slot from its first to its last
+   instruction. The kernel gives the lock back when the process dies, before it tears the memory
+   down, so a death shows in 0.3 ms whatever the heap's size. The first is a program of its own,
+   with threads of its own: a robust lock belongs to a thread and would be given back when that
+   thread ends. It needs none: all others die with it, so to them it lives. `ledger` lists the
+   blocks that are the process's own (heap.h); `outbox` what it leaves to its parent (its result).
 
    life            taken by the process, given back by the kernel
    state, gen,     change in transactions. STARTING: claimed by the parent, the child has not come
@@ -62,8 +64,13 @@ struct slots {
 
 /* Makes the region and this process the first of a family, unless it is in one: 0 or -errno.
    -EPERM: this process was forked by somebody else (not by family_fork's caller) from a member: it
-   has no slot. */
+   has no slot. May be called again, by any thread; each call that succeeds is undone by one
+   family_close. */
 int family_open(void);
+
+/* When it was the last of this process's, which is the first of the family, and there is no other
+   process: gives the region back. Handles that are open still are worth nothing then. */
+void family_close(void);
 
 /* Claims a slot for a child about to be forked, with a copy of each hold this process has: its
    index, or -EAGAIN (FAMILY_MOST processes), -ENOMEM. Cancelled by family_reap. */

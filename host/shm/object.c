@@ -25,9 +25,13 @@ static uint64_t note_hold(struct block *object, struct link *list) {
   return offset;
 }
 
+uint64_t object_note_hold(uint64_t object, struct link *list) {
+  return note_hold(region_at(object), list);
+}
+
 uint64_t object_hold(uint64_t object, struct link *list) {
   journal_lock();
-  uint64_t hold = note_hold(region_at(object), list);
+  uint64_t hold = object_note_hold(object, list);
   if (hold) journal_commit();
   journal_unlock();
   return hold;

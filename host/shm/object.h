@@ -29,6 +29,9 @@ uint64_t object_share(uint64_t block, struct link *list);
 /* One more hold on an object that is held already: the hold's offset, or 0. */
 uint64_t object_hold(uint64_t object, struct link *list);
 
+/* The same, noted in the open transaction of a caller who holds the journal's lock. */
+uint64_t object_note_hold(uint64_t object, struct link *list);
+
 /* Gives up a block that nobody else looks at (a hold, a message, a job), with all it owns. */
 void object_drop(uint64_t block);
 

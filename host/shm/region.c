@@ -7,6 +7,7 @@
 #define LEAST ((size_t)64 << 20)
 
 PROCESS_LOCAL map region = {.fd = -1};
+PROCESS_LOCAL unsigned region_epoch;
 
 int region_open(void) {
   if (region.base) return 0;
@@ -18,5 +19,10 @@ int region_open(void) {
     map_release(&made);
   else
     region = made;
+  region_epoch++;
   return rc;
+}
+
+void region_close(void) {
+  map_release(&region);
 }

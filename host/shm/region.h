@@ -7,7 +7,7 @@
      0            journal (journal.h), heap's books (heap.h), process slots (family.h)
      REGION_HEAP  blocks, up to the end of the reservation
 
-   One region a process, shared by all hosts and Lua states in it; it lives as long as the process.
+   One region a process, shared by all hosts and Lua states in it (family_open counts them).
  */
 #ifndef SHM_REGION_H
 #define SHM_REGION_H
@@ -32,8 +32,15 @@
 
 extern PROCESS_LOCAL map region; /* .base is NULL before region_open */
 
+/* Counts the regions that this process has had: what was remembered of an earlier one is worth
+   nothing. */
+extern PROCESS_LOCAL unsigned region_epoch;
+
 /* Reserves the region unless it is there already: 0 or -errno. */
 int region_open(void);
+
+/* Gives it back. */
+void region_close(void);
 
 static inline void *region_at(uint64_t offset) {
   return region.base + offset;

@@ -12,6 +12,7 @@
 
 #include "os/clock.h"
 #include "os/futex.h"
+#include "os/latch.h"
 
 #define SPINS 100 /* looks before the first sleep; critical sections are some 50 ns long */
 
@@ -45,8 +46,7 @@ static void learn_thread(void) {
   long offset = (long)offsetof(robust, word) - (long)offsetof(robust, node);
   int foreign = my_head == NULL || my_head->futex_offset != offset;
   atomic_store_explicit(&foreign_layout, foreign, memory_order_relaxed);
-  static _Atomic int registered;
-  if (!atomic_exchange(&registered, 1)) pthread_atfork(NULL, NULL, forget_thread);
+  latch_at_fork(forget_thread);
 }
 
 /* Relaxed: it says nothing about other memory. */
@@ -224,6 +224,18 @@ int robust_is_ours(const robust *lock) {
 int robust_held(void) {
   know_thread();
   return my_count;
+}
+
+int robust_held_in(const void *memory, size_t size) {
+  know_thread();
+  if (!my_head) return 0;
+  const struct entry *entry = my_head->list.next;
+  while (entry != &my_head->list) {
+    entry = (const struct entry *)((uintptr_t)entry & ~(uintptr_t)1);
+    if ((uintptr_t)entry - (uintptr_t)memory < size) return 1;
+    entry = entry->next;
+  }
+  return 0;
 }
 
 int robust_is_free(const robust *lock) {

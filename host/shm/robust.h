@@ -27,6 +27,7 @@
 #define SHM_ROBUST_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { ROBUST_OK = 0, ROBUST_DIED = 1 };
@@ -70,6 +71,9 @@ int robust_held(void);
 
 /* Whether another thread of this process holds it. */
 int robust_is_ours(const robust *lock);
+
+/* Whether this thread holds a robust lock, of anybody's, that lies in this memory. */
+int robust_held_in(const void *memory, size_t size);
 
 /* Whether nobody alive holds it: never taken, given back, or its owner died. */
 int robust_is_free(const robust *lock);
