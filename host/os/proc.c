@@ -9,12 +9,13 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "os/streams.h"
+#include "os/tether.h"
 
 #ifdef MPHOST_COVERAGE
 extern void __gcov_dump(void);
@@ -42,11 +43,10 @@ static void leave(int status, void *unused) {
   proc_leave(status);
 }
 
-/* Runs in the child first. The parent may have died before prctl took effect: then the number of
-   our parent is another one already. */
+/* Runs in the child first. */
 static void begin_child(pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);
+  if (tether_hold(parent) < 0) _exit(127);
+  streams_forget();
   int null = open("/dev/null", O_RDONLY);
   if (null >= 0) {
     dup2(null, STDIN_FILENO);
@@ -60,7 +60,9 @@ static void begin_child(pid_t parent) {
 
 int proc_fork_bare(proc *child) {
   pid_t parent = getpid();
-  fflush(NULL);
+  int rc = tether_prepare();
+  if (rc < 0) return rc;
+  streams_flush();
   pid_t pid = fork();
   if (pid < 0) return -errno;
   if (pid == 0) {

@@ -25,8 +25,8 @@ typedef struct proc {
    has /dev/null as its stdin, and its stdout is line buffered: its lines stay whole. */
 int proc_fork(proc *child);
 
-/* Ends a child: flushes stdio, and leaves without the exit handlers of its parent. exit() in a child
-   runs its own and ends so, too. */
+/* Ends a child: flushes stdio, and leaves without the exit handlers of its parent. exit() in a
+   child runs its own and ends so, too. */
 _Noreturn void proc_leave(int status);
 
 /* The same without keeping a descriptor: its number is its own until it is reaped, and who makes a

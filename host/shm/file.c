@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "os/latch.h"
 #include "shm/object.h"
 
-static PROCESS_LOCAL struct attachment *attachments;
+static PROCESS_LOCAL struct attachment *attachments; /* under the latch: of all threads */
 
 static uint64_t holder_word(const struct attachment *a) {
   return (uint64_t)getpid() << 32 | (uint32_t)a->map.fd;
@@ -43,10 +44,12 @@ static struct attachment *attach(struct attachment *a, uint64_t object) {
   a->object = object;
   a->uses = 1;
   a->looked = 0;
+  latch_lock();
   a->next = attachments;
   a->link = &attachments;
   if (a->next) a->next->link = &a->next;
   attachments = a;
+  latch_unlock();
   note_holder(a);
   return a;
 }
@@ -59,10 +62,15 @@ uint64_t file_length(struct attachment *a) {
 }
 
 void file_detach(struct attachment *a) {
-  if (--a->uses > 0) return;
+  latch_lock();
+  int last = --a->uses == 0;
+  if (last) {
+    *a->link = a->next;
+    if (a->next) a->next->link = a->link;
+  }
+  latch_unlock();
+  if (!last) return;
   forget_holder(a);
-  *a->link = a->next;
-  if (a->next) a->next->link = a->link;
   filemap_close(&a->map);
   free(a);
 }
@@ -117,13 +125,22 @@ static int find_file(filemap *map, const struct file *file) {
   return rc;
 }
 
+static struct attachment *find_attached(uint64_t object) {
+  latch_lock();
+  struct attachment *a = attachments;
+  while (a && a->object != object) a = a->next;
+  if (a) file_share(a);
+  latch_unlock();
+  return a;
+}
+
 int file_attach(uint64_t object, struct attachment **attachment) {
-  for (struct attachment *a = attachments; a; a = a->next) {
-    if (a->object != object) continue;
-    *attachment = file_share(a);
+  struct attachment *a = find_attached(object);
+  if (a) {
+    *attachment = a;
     return 0;
   }
-  struct attachment *a = malloc(sizeof *a);
+  a = malloc(sizeof *a);
   if (!a) return -ENOMEM;
   int rc = find_file(&a->map, heap_payload(object));
   if (rc == 0)

@@ -40,7 +40,7 @@ struct attachment {
   int64_t looked;  /* in this tick of the clock its length was asked for ... */
   uint64_t length; /* ... and was this */
   uint64_t object;
-  int uses;
+  _Atomic int uses;
   struct attachment *next, **link;
 };
 
