@@ -74,7 +74,6 @@ local NO_SPEC = {
   ["host/app/state.c"] = "spec/app/host_spec.c and cli_spec.lua see all it does",
   ["host/app/script.c"] = "spec/app/host_spec.c runs files and code",
   ["host/app/value.c"] = "spec/app/call_spec.c: each value goes through it",
-  ["host/bind/interrupt.c"] = "spec/app/host_spec.c: stops_at_an_interrupt",
 }
 
 local TOP = {

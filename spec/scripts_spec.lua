@@ -25,6 +25,12 @@ describe("scripts", function()
     it("has " .. name .. ".lua print what its Python twin prints", function()
       assert.same({ code = 0, out = output, err = "" }, run(name))
     end)
+
+    it("has " .. name .. ".lua run unchanged in a stock lua5.4", function()
+      if (os.getenv "MPHOST_SANITIZE" or "") ~= "" then return pending "lua5.4 itself is not instrumented" end
+      local line = ("LUA_CPATH='%s/?.so;;' lua5.4 scripts/%s.lua"):format(os.getenv "MPHOST_BUILD" or "build", name)
+      assert.same({ code = 0, out = output, err = "" }, tool.shell(line))
+    end)
   end
 
   it("has pi.lua print the same digits whoever works", function()

@@ -216,8 +216,8 @@ int mph_array_length(mph_host *h, mph_ref array, size_t *n) {
   return rc;
 }
 
-/* How many elements go through Lua's stack at once. */
-#define STRIDE 128
+/* How many elements go through a Lua table at once. */
+#define STRIDE 1024
 
 struct span {
   mph_ref array;
@@ -226,15 +226,18 @@ struct span {
   const double *in;
 };
 
-/* a:get(from, to) of a part, into out. */
+/* a:get(from, to), a list, into out. */
 static void read_part(lua_State *L, lua_Integer from, int n, double *out) {
   lua_getfield(L, 2, "get");
   lua_pushvalue(L, 2);
   lua_pushinteger(L, from);
   lua_pushinteger(L, from + n - 1);
-  lua_call(L, 3, n);
-  for (int i = 0; i < n; i++)
-    out[i] = lua_isboolean(L, 3 + i) ? lua_toboolean(L, 3 + i) : lua_tonumber(L, 3 + i);
+  lua_call(L, 3, 1);
+  for (int i = 0; i < n; i++) {
+    bool is_boolean = lua_rawgeti(L, 3, i + 1) == LUA_TBOOLEAN;
+    out[i] = is_boolean ? lua_toboolean(L, -1) : lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
 }
 
 /* a:set(from, list). Whole numbers go as integers, which is what integer types take. */
@@ -259,7 +262,7 @@ static int do_span(lua_State *L) {
   struct span *span = order->user;
   if ((order->rc = shared_check_process()) < 0) return 0;
   if ((order->rc = value_push_kind(L, span->array, MPH_KIND_ARRAY)) < 0) return 0;
-  luaL_checkstack(L, STRIDE + 8, NULL);
+  luaL_checkstack(L, 8, NULL);
   size_t length = (size_t)luaL_len(L, 2);
   if (span->first > length || span->n > length - span->first)
     return luaL_error(L, "elements %I to %I of an array of %I", (lua_Integer)span->first,

@@ -1,6 +1,7 @@
 /* The module mphost.core: the entry, and what all bindings share. See bind.h. */
 #include "bind/bind.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
@@ -88,8 +89,16 @@ static void join_family(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* A child's exit handler must still be there when the state, and with it the module, is closed. */
+static void stay_loaded(void) {
+  Dl_info here;
+  if (dladdr(&membership, &here) && here.dli_fname)
+    dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 int luaopen_mphost_core(lua_State *L) {
   join_family(L);
+  stay_loaded();
   pipe_init();
   lua_newtable(L);
   bind_handle(L);

@@ -1,0 +1,44 @@
+-- For `luarocks make host/mphost-0.1.0-1.rockspec` at the top: the module for stock Lua 5.4, by the builtin backend.
+rockspec_format = "3.0"
+package = "mphost"
+version = "0.1.0-1"
+source = { url = "git+file://." } -- the tree that this file lies in
+description = {
+  summary = "Python's multiprocessing for Lua 5.4",
+  license = "MIT",
+}
+supported_platforms = { "linux" }
+dependencies = { "lua >= 5.4, < 5.5" }
+build = {
+  type = "builtin",
+  modules = {
+      ["mphost.check"] = "lua/mphost/check.lua",
+      ["mphost.error"] = "lua/mphost/error.lua",
+      ["mphost"] = "lua/mphost/init.lua",
+      ["mphost.log"] = "lua/mphost/log.lua",
+      ["mphost.pool"] = "lua/mphost/pool.lua",
+      ["mphost.process"] = "lua/mphost/process.lua",
+      ["mphost.core"] = {
+        defines = { "_GNU_SOURCE" },
+        incdirs = { "host" },
+        libraries = { "pthread", "m" },
+        sources = {
+          "host/bind/arena.c", "host/bind/bind.c", "host/bind/bind_array.c", "host/bind/bind_dict.c",
+          "host/bind/bind_file.c", "host/bind/bind_handle.c", "host/bind/bind_pack.c",
+          "host/bind/bind_pipe.c", "host/bind/bind_pool.c", "host/bind/bind_process.c",
+          "host/bind/bind_queue.c", "host/bind/bind_system.c", "host/bind/bind_value.c",
+          "host/bind/bind_worker.c", "host/bind/interrupt.c", "host/bind/message.c", "host/bind/number.c",
+          "host/bind/outcome.c", "host/bind/parcel.c", "host/codec/bytecode.c", "host/codec/decode.c",
+          "host/codec/decode_code.c", "host/codec/decode_table.c", "host/codec/encode.c",
+          "host/codec/encode_func.c", "host/codec/encode_table.c", "host/codec/memo.c", "host/codec/names.c",
+          "host/codec/trail.c", "host/codec/wire.c", "host/os/clock.c", "host/os/cpu.c", "host/os/filemap.c",
+          "host/os/futex.c", "host/os/latch.c", "host/os/map.c", "host/os/memory.c", "host/os/proc.c",
+          "host/os/streams.c", "host/os/tether.c", "host/shm/array.c", "host/shm/cell.c", "host/shm/dict.c",
+          "host/shm/dict_table.c", "host/shm/family.c", "host/shm/file.c", "host/shm/hand.c",
+          "host/shm/hash.c", "host/shm/heap.c", "host/shm/job.c", "host/shm/journal.c", "host/shm/number.c",
+          "host/shm/object.c", "host/shm/pipe.c", "host/shm/queue.c", "host/shm/region.c", "host/shm/ring.c",
+          "host/shm/robust.c",
+        },
+      },
+  },
+}
