@@ -83,6 +83,7 @@ static int take(mph_host *h) {
 }
 
 static void give(mph_host *h) {
+  if (h->depth == 1 && h->interrupted && h->L) interrupt_forget(h->L);
   if (--h->depth == 0) atomic_store(&h->owner, 0);
 }
 
@@ -98,7 +99,7 @@ int host_enter(mph_host *h, bool valid) {
   int rc = take(h);
   if (rc < 0) return rc;
   if (h->depth == 1) {
-    interrupt_forget();
+    interrupt_forget(h->L);
     h->interrupted = 0;
   }
   host_note(h, !valid ? MPH_EINVAL : lua_checkstack(h->L, 8) ? MPH_OK : MPH_ENOMEM, NULL);
@@ -255,7 +256,7 @@ int mph_close(mph_host *h) {
     give(h);
     return host_note(h, MPH_ESTATE, "mph_close from inside a call with this host");
   }
-  interrupt_forget();
+  interrupt_forget(h->L);
   lua_close(h->L);
   atomic_store(&h->open, false);
   free(h->message);
@@ -284,6 +285,7 @@ int mph_memory(mph_host *h, size_t *bytes) {
 int mph_interrupt(mph_host *h) {
   if (!h) return MPH_EINVAL;
   if (!atomic_load(&h->open)) return MPH_ESTATE;
+  if (atomic_load(&h->owner) == 0) return MPH_OK; /* nobody is inside */
   h->interrupted = 1;
   interrupt_ask(h->L);
   return MPH_OK;

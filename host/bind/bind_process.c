@@ -101,7 +101,7 @@ static int wait_for(struct process *process, int64_t deadline) {
  * exit code. */
 static void run_child(lua_State *L, int slot) {
   if (family_enter(slot) < 0) _exit(127);
-  interrupt_forget();
+  interrupt_forget_all();
   while (opened) close_descriptor(opened);
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);

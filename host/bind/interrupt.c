@@ -2,18 +2,32 @@
 #include "bind/interrupt.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <stdatomic.h>
 
 #include <lauxlib.h>
 
 #include "os/futex.h"
 
-static volatile sig_atomic_t asked;
-static lua_State *volatile target; /* whose hook is set; valid while asked */
+#define MOST 32 /* states asked at the same time; those beyond have the hook only */
+
+static _Atomic(lua_State *) asked[MOST]; /* by their main threads */
+
+static lua_State *main_of(lua_State *L) {
+  luaL_checkstack(L, 3, NULL);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return main;
+}
+
+static int is_asked(lua_State *main) {
+  for (int i = 0; i < MOST; i++)
+    if (atomic_load(&asked[i]) == main) return 1;
+  return 0;
+}
 
 static int raise_at(lua_State *L, int level) {
-  interrupt_forget();
-  luaL_checkstack(L, 3, NULL);
+  interrupt_forget(main_of(L));
   luaL_where(L, level);
   lua_pushliteral(L, "interrupted!");
   lua_concat(L, 2);
@@ -27,17 +41,31 @@ static void raise_it(lua_State *L, lua_Debug *ar) {
 }
 
 void interrupt_ask(lua_State *L) {
-  target = L;
-  asked = 1;
+  int i = is_asked(L) ? MOST : 0;
+  for (lua_State *none = NULL; i < MOST; i++, none = NULL)
+    if (atomic_compare_exchange_strong(&asked[i], &none, L)) break;
   futex_disturbed = 1;
   lua_sethook(L, raise_it, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
-void interrupt_forget(void) {
-  if (!asked) return;
-  asked = 0;
-  futex_disturbed = 0;
-  if (lua_gethook(target) == raise_it) lua_sethook(target, NULL, 0, 0);
+void interrupt_forget(lua_State *L) {
+  int others = 0, found = 0;
+  for (int i = 0; i < MOST; i++) {
+    lua_State *state = L;
+    if (atomic_compare_exchange_strong(&asked[i], &state, NULL))
+      found = 1;
+    else
+      others |= state != NULL;
+  }
+  if (found && !others) futex_disturbed = 0;
+  if (found && lua_gethook(L) == raise_it) lua_sethook(L, NULL, 0, 0);
+}
+
+void interrupt_forget_all(void) {
+  for (int i = 0; i < MOST; i++) {
+    lua_State *state = atomic_load(&asked[i]);
+    if (state) interrupt_forget(state);
+  }
 }
 
 static int nothing(lua_State *L) {
@@ -47,7 +75,7 @@ static int nothing(lua_State *L) {
 
 int interrupt_again(lua_State *L, int rc) {
   if (rc != -EINTR) return 0;
-  if (asked) raise_at(L, 1); /* L may be a coroutine, which has not that hook */
+  if (is_asked(main_of(L))) raise_at(L, 1); /* L may be a coroutine, which has not that hook */
   luaL_checkstack(L, 1, NULL);
   lua_pushcfunction(L, nothing); /* a call is where a hook fires */
   lua_call(L, 0, 0);

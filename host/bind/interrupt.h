@@ -10,11 +10,15 @@
 
 #include <lua.h>
 
-/* May be called by a signal handler on the thread that runs L: L raises "interrupted!" soon. */
+/* May be called by a signal handler. L, a main thread and no coroutine, raises "interrupted!" soon.
+ */
 void interrupt_ask(lua_State *L);
 
-/* Forgets what was asked and did not happen yet. */
-void interrupt_forget(void);
+/* Forgets what this main thread was asked and did not do yet. */
+void interrupt_forget(lua_State *L);
+
+/* In a forked child: what any state of the parent was asked. */
+void interrupt_forget_all(void);
 
 /* For blocking calls: whether rc, -EINTR, means that they go on waiting. Raises when something was
  * asked: no lock and no memory may be held. */

@@ -51,7 +51,8 @@ local function program()
       end
     end
   end
-  lines[#lines + 1] = '  if (*mph_errmsg(none) || *mph_errmsg(closed) || mph_lua(none) || mph_lua(closed)) printf("odd\\n");'
+  lines[#lines + 1] = '  if (*mph_errmsg(none) || *mph_errmsg(closed)) printf("mph_errmsg\\n");'
+  lines[#lines + 1] = '  if (mph_lua(none) || mph_lua(closed)) printf("mph_lua\\n");'
   lines[#lines + 1] = '  if (mph_open(NULL, NULL) != MPH_EINVAL) printf("mph_open\\n");'
   lines[#lines + 1] = "  return mph_close(open) < 0;\n}"
   return table.concat(lines, "\n"), count

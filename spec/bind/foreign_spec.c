@@ -32,7 +32,8 @@ static void check(lua_State *L, const char *code) {
 }
 
 static int begin(void **state) {
-  lua_State *L = state_new(true);
+  static struct memory memory;
+  lua_State *L = state_new(true, &memory);
   *state = L;
   check(L,
         "mp = require 'mphost' q = mp.Queue()\n"
