@@ -16,6 +16,7 @@
 #include "os/clock.h"
 #include "os/streams.h"
 #include "os/tether.h"
+#include "os/zygote.h"
 
 #ifdef MPHOST_COVERAGE
 extern void __gcov_dump(void);
@@ -58,9 +59,20 @@ static void begin_child(pid_t parent) {
   on_exit(leave, NULL);
 }
 
-int proc_fork_bare(proc *child) {
+/* The numbers 0 to 2 are stdio's, even while they are closed. */
+static void watch(proc *child) {
+  int fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+  if (fd >= 0 && fd <= STDERR_FILENO) {
+    int low = fd;
+    fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(low);
+  }
+  child->pidfd = fd < 0 ? -1 : fd;
+}
+
+static int fork_child(proc *child, int always) {
   pid_t parent = getpid();
-  int rc = tether_prepare();
+  int rc = tether_prepare(always);
   if (rc < 0) return rc;
   streams_flush();
   pid_t pid = fork();
@@ -73,16 +85,28 @@ int proc_fork_bare(proc *child) {
   return 1;
 }
 
+int proc_fork_bare(proc *child) {
+  return fork_child(child, 0);
+}
+
 int proc_fork(proc *child) {
-  int rc = proc_fork_bare(child);
-  if (rc != 1) return rc;
-  int fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-  if (fd >= 0 && fd <= STDERR_FILENO) { /* stdio's numbers, even while they are closed */
-    int low = fd;
-    fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    close(low);
-  }
-  child->pidfd = fd < 0 ? -1 : fd;
+  int rc = fork_child(child, 0);
+  if (rc == 1) watch(child);
+  return rc;
+}
+
+int proc_fork_tethered(proc *child) {
+  int rc = fork_child(child, 1);
+  if (rc == 1) watch(child);
+  return rc;
+}
+
+/* Nobody reaps it but by our order, so its number is its own until then. */
+int proc_fork_remote(proc *child, const uint64_t *words) {
+  pid_t pid = zygote_fork(words);
+  if (pid < 0) return pid;
+  *child = (proc){.pid = pid, .pidfd = -1, .remote = 1};
+  watch(child);
   return 1;
 }
 
@@ -92,14 +116,27 @@ static void record_end(proc *child, const siginfo_t *info) {
   child->status = info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
 }
 
+/* Asking the zygote costs more than a look at the descriptor. */
+static int ask_zygote(const proc *child, siginfo_t *info) {
+  struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
+  if (child->pidfd >= 0 && poll(&end, 1, 0) == 0) return 0;
+  int rc = zygote_reap(child->pid, info);
+  return rc < 0 ? rc : 0;
+}
+
+static int ask_kernel(const proc *child, siginfo_t *info) {
+  int rc;
+  do rc = waitid(P_PID, (id_t)child->pid, info, WEXITED | WNOHANG);
+  while (rc != 0 && errno == EINTR);
+  return rc;
+}
+
 /* One look without waiting: 1 ended, 0 running. */
 static int look(proc *child) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
-  int rc;
-  do rc = waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG);
-  while (rc != 0 && errno == EINTR);
-  if (rc != 0) { /* ECHILD: reaped by somebody else, or SIGCHLD is ignored */
+  int rc = child->remote ? ask_zygote(child, &info) : ask_kernel(child, &info);
+  if (rc != 0) { /* ECHILD: reaped by somebody else, or SIGCHLD is ignored; the zygote is gone */
     child->ended = 1;
     child->status = PROC_UNKNOWN;
     return 1;

@@ -17,13 +17,20 @@ typedef struct proc {
   int pidfd;  /* -1: the kernel has none */
   int status; /* once ended: 0..255 the exit code, -N killed by signal N, PROC_UNKNOWN */
   int ended;
-  int core; /* dumped core */
+  int core;   /* dumped core */
+  int remote; /* a child of this process's zygote (os/zygote.h), not of its own */
 } proc;
 
 /* Forks after flushing stdio, so that no unwritten output exists twice. Fills *child in the parent
    and returns 1 there, 0 in the child, or -errno. The child dies with SIGKILL when its parent dies,
    has /dev/null as its stdin, and its stdout is line buffered: its lines stay whole. */
 int proc_fork(proc *child);
+
+/* The same, bound to the process, never to the thread that calls. */
+int proc_fork_tethered(proc *child);
+
+/* Has the zygote fork a child that runs with these words: 1 or -errno. */
+int proc_fork_remote(proc *child, const uint64_t *words);
 
 /* Ends a child: flushes stdio, and leaves without the exit handlers of its parent. exit() in a
    child runs its own and ends so, too. */

@@ -56,9 +56,13 @@ static int make_pipe(void) {
   return 0;
 }
 
-int tether_prepare(void) {
+int tether_fd(void) {
+  return held;
+}
+
+int tether_prepare(int always) {
   ours = 0;
-  if (!tether_has_threads()) return 0;
+  if (!always && !tether_has_threads()) return 0;
   latch_at_fork(let_go);
   latch_lock();
   int rc = ends[0] >= 0 ? 0 : make_pipe();

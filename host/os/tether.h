@@ -13,11 +13,14 @@
 
 #include <sys/types.h>
 
-/* In the parent, before it forks: 0 or -errno. */
-int tether_prepare(void);
+/* In the parent, before it forks: 0 or -errno. `always`: also while there is one thread only. */
+int tether_prepare(int always);
 
 /* In the child, first: -1 when the parent is dead already. */
 int tether_hold(pid_t parent);
+
+/* The descriptor by which this process is tied; -1: none. */
+int tether_fd(void);
 
 /* Whether the process has, or may have, more than one thread. */
 int tether_has_threads(void);

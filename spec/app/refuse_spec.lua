@@ -9,6 +9,7 @@ local SANITIZE = os.getenv "MPHOST_SANITIZE" or ""
 
 -- What an open host takes although everything is zero: nothing is asked for, and that is fine.
 local FINE = { mph_fd = true, mph_dispatch = true, mph_interrupt = true, mph_run_file = true,
+  mph_repl = true, mph_stop = true,
   mph_set_args = true, mph_close = true }
 local OTHER = { mph_errmsg = true, mph_lua = true } -- give back no code
 
