@@ -9,13 +9,15 @@
  * Fork       Child processes are forked. A child is a copy of the calling program in which only the
  *            forking thread lives on: a lock that another thread holds at that moment stays locked
  *            in the child. The C library's own locks (malloc, stdio) are seen to; those of other
- *            libraries are not. See "Start methods" for how not to fork a program with threads.
+ *            libraries are not. mph_zygote is the way not to fork a program with threads.
  *            A child runs Lua, and C functions given to mph_define; it leaves by _exit and never
  *            returns from the mph_ call that forked it.
  *            When the program itself forks by other means, a host in that child is half a host:
  *            shared objects refuse with MPH_EFORK, plain Lua code runs, mph_close frees what is the
  *            child's and leaves the parent's objects whole.
- * Death      A child dies when the process that started it dies, however that happens.
+ * Death      A child dies when the process that started it dies, however that happens; in a
+ *            program that had one thread when the child started, also when that thread ends while
+ *            others go on (pthread_exit in main).
  * Signals    The library installs no signal handler. Blocking calls go on after a handler has run.
  *            mph_interrupt may be called in a handler.
  * Ownership  What an open-function gives is the caller's to close: hosts by mph_close, references
@@ -301,6 +303,22 @@ enum {
   MPH_KIND_PROCESS
 };
 MPH_API int mph_kind(mph_host *host, mph_ref ref);
+
+/* ---- start methods ---- */
+
+/* Starts the zygote of this process, unless it has one: a process that forks workers and processes
+ * for all hosts from now on, so that the program, whatever its threads are doing, need not be
+ * forked itself. Call it early, before there are threads, descriptors, or much memory. It closes
+ * all descriptors but 0, 1 and 2, ignores what the terminal sends, and ends with this process,
+ * however that ends.
+ *
+ * What it starts begins with a fresh Lua state: functions, arguments and handles travel as messages
+ * do (globals that a function reads travel with it, other globals are not there); functions of
+ * mph_define are there if they were defined before. mp.start_method("fork") in Lua goes back to
+ * forking the program itself for that host; mp.map always does. When the zygote is killed, so are
+ * its children, and what is started after that is an error until this is called again. MPH_EFORK,
+ * MPH_ENOMEM, MPH_ESYSTEM. */
+MPH_API int mph_zygote(void);
 
 /* ---- pools ---- */
 

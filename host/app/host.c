@@ -1,15 +1,16 @@
 /* Hosts: opening, closing, and how every call with one begins and ends. See host.h. */
 #include "app/host.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "app/define.h"
 #include "app/output.h"
 #include "app/state.h"
 #include "app/value.h"
 #include "bind/interrupt.h"
+#include "os/latch.h"
 
 static const struct {
   const char *name, *text;
@@ -165,22 +166,21 @@ int host_run(mph_host *h, bool valid, lua_CFunction helper, struct order *order)
 
 /* ---- open and close ---- */
 
-static pthread_mutex_t pile_lock = PTHREAD_MUTEX_INITIALIZER;
-static mph_host *pile; /* of closed hosts */
+static mph_host *pile; /* of closed hosts; under the latch */
 
 static mph_host *new_host(void) {
-  pthread_mutex_lock(&pile_lock);
+  latch_lock();
   mph_host *h = pile;
   if (h) pile = h->next_free;
-  pthread_mutex_unlock(&pile_lock);
+  latch_unlock();
   return h ? h : calloc(1, sizeof *h);
 }
 
 static void free_host(mph_host *h) {
-  pthread_mutex_lock(&pile_lock);
+  latch_lock();
   h->next_free = pile;
   pile = h;
-  pthread_mutex_unlock(&pile_lock);
+  latch_unlock();
 }
 
 static const char host_key; /* its address: the host, in its state's registry */
@@ -257,6 +257,7 @@ int mph_close(mph_host *h) {
     return host_note(h, MPH_ESTATE, "mph_close from inside a call with this host");
   }
   interrupt_forget(h->L);
+  define_forget(h);
   lua_close(h->L);
   atomic_store(&h->open, false);
   free(h->message);

@@ -34,8 +34,8 @@ static void on_output(int number) {
   errno = error;
 }
 
-/* A child gets a process group of its own: Ctrl-C on the terminal is the prompt's. Until it has one,
- * SIGINT is held back, and what came meanwhile is forgotten. */
+/* A child gets a process group of its own: Ctrl-C on the terminal is the prompt's. Until it has
+ * one, SIGINT is held back, and what came meanwhile is forgotten. */
 static sigset_t mask_before;
 
 static void hold_interrupt(void) {

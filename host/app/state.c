@@ -1,13 +1,18 @@
 /* Lua states with the library in them. */
 #include "app/state.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
 
 #include "app/embed.h"
+#include "app/define.h"
 #include "bind/bind.h"
+#include "bind/launch.h"
+#include "mphost.h"
+#include "shm/family.h"
 
 /* The loader of an embedded file, which is upvalue 1. Arguments as for every loader: the module's
  * name and where it was found; both become the chunk's `...`. */
@@ -41,7 +46,23 @@ static int load_source(lua_State *L) {
   return 1;
 }
 
+/* What the zygote keeps ready for its children. */
+static lua_State *new_guest(void) {
+  mph_host *h;
+  if (mph_open(&h, NULL) < 0) return NULL;
+  define_known(h);
+  return mph_lua(h);
+}
+
+int mph_zygote(void) {
+  launch_new_state = new_guest;
+  int rc = family_open(); /* for as long as the zygote lives: until this process ends */
+  if (rc == 0 && (rc = launch_zygote()) < 0) family_close();
+  return rc == 0 ? MPH_OK : rc == -EPERM ? MPH_EFORK : rc == -ENOMEM ? MPH_ENOMEM : MPH_ESYSTEM;
+}
+
 void state_preload(lua_State *L) {
+  launch_new_state = new_guest;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const struct embed_file *file = embed_files; file->module; file++) {
     push_loader(L, file);

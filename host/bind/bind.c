@@ -104,6 +104,7 @@ int luaopen_mphost_core(lua_State *L) {
   bind_handle(L);
   bind_system(L);
   bind_pack(L);
+  bind_launch(L);
   bind_process(L);
   bind_pipe(L);
   bind_queue(L);

@@ -22,6 +22,7 @@ int luaopen_mphost_core(lua_State *L);
 void bind_handle(lua_State *L);
 void bind_system(lua_State *L);
 void bind_pack(lua_State *L);
+void bind_launch(lua_State *L);
 void bind_process(lua_State *L);
 void bind_pipe(lua_State *L);
 void bind_queue(lua_State *L);

@@ -9,6 +9,7 @@
 
 #include "bind/bind.h"
 #include "bind/interrupt.h"
+#include "bind/launch.h"
 #include "bind/parcel.h"
 #include "os/clock.h"
 #include "os/futex.h"
@@ -140,6 +141,32 @@ static int process_fork(lua_State *L) {
     return lua_error(L);
   }
   process->slot = slot;
+  process->owner = family_index();
+  enlist(process);
+  return 1;
+}
+
+/* launch(record, daemon): a process by the zygote. It inherits nothing; record travels, and
+ * require(record.module)[record.entry](record) runs there and returns the exit code. */
+static int process_launch(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  bind_check_family(L);
+  struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
+  *process =
+      (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
+  luaL_setmetatable(L, CLASS);
+  int rc = launch(L, 1, &process->proc);
+  if (rc == -EAGAIN) {
+    lua_pushliteral(L, "too many processes in this family");
+    return lua_error(L);
+  }
+  if (rc == -ENOMEM) return bind_fail(L, rc);
+  if (rc < 0) {
+    lua_pushfstring(L, "cannot start a process: %s",
+                    rc == -EPIPE ? "the zygote is gone" : strerror(-rc));
+    return lua_error(L);
+  }
+  process->slot = rc;
   process->owner = family_index();
   enlist(process);
   return 1;
@@ -317,8 +344,11 @@ void bind_process(lua_State *L) {
       {"close", process_close},
       {NULL, NULL},
   };
-  static const luaL_Reg functions[] = {
-      {"fork", process_fork}, {"leave", process_leave}, {"doze", process_doze}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"fork", process_fork},
+                                       {"launch", process_launch},
+                                       {"leave", process_leave},
+                                       {"doze", process_doze},
+                                       {NULL, NULL}};
   bind_class(L, CLASS, methods, process_close);
   luaL_setfuncs(L, functions, 0);
 }

@@ -10,8 +10,9 @@
 #include "shm/object.h"
 
 static PROCESS_LOCAL int mine = -1;
-static PROCESS_LOCAL int forked;  /* by somebody else than family_claim's caller */
-static PROCESS_LOCAL int members; /* opened and not closed: Lua states; under the latch */
+static PROCESS_LOCAL int forked;   /* by somebody else than family_claim's caller */
+static PROCESS_LOCAL int visiting; /* no member, but forked to fork members */
+static PROCESS_LOCAL int members;  /* opened and not closed: Lua states; under the latch */
 static _Thread_local uint64_t
     claimed_gen; /* of the slot last claimed by this thread: what its child must find there */
 
@@ -96,7 +97,7 @@ static int begin(void) {
 int family_open(void) {
   latch_at_fork(leave_slot);
   latch_lock();
-  int rc = forked ? -EPERM : mine < 0 ? begin() : 0;
+  int rc = forked ? -EPERM : mine < 0 && !visiting ? begin() : 0;
   if (rc == 0) members++;
   latch_unlock();
   return rc;
@@ -139,15 +140,34 @@ static int copy_holds(struct slot *child) {
   return rc;
 }
 
-int family_claim(void) {
+int family_claim_bare(void) {
   journal_lock();
   int index = claim_slot(SLOT_STARTING);
   journal_unlock();
+  return index;
+}
+
+int family_claim(void) {
+  int index = family_claim_bare();
   if (index < 0) return index;
   int rc = copy_holds(family_slot(index));
   if (rc == 0) return index;
   family_reap(index);
   return rc;
+}
+
+uint64_t family_gen(int index) {
+  return family_slot(index)->gen;
+}
+
+void family_visit(void) {
+  forked = 0;
+  visiting = 1;
+}
+
+int family_adopt(int index, uint64_t gen) {
+  claimed_gen = gen;
+  return family_enter(index);
 }
 
 int family_enter(int index) {
@@ -161,7 +181,7 @@ int family_enter(int index) {
   }
   journal_unlock();
   if (late) return -ESTALE;
-  forked = 0;
+  forked = visiting = 0;
   mine = index;
   return 0;
 }

@@ -76,6 +76,19 @@ void family_close(void);
    index, or -EAGAIN (FAMILY_MOST processes), -ENOMEM. Cancelled by family_reap. */
 int family_claim(void);
 
+/* The same for a child that inherits nothing: without copies of holds. */
+int family_claim_bare(void);
+
+/* What a process that does not come from the claimer's fork must know of the slot. */
+uint64_t family_gen(int index);
+
+/* In a process that was forked by somebody else to fork members in its turn: it may load the
+   library, and is no member. */
+void family_visit(void);
+
+/* family_enter for a child of such a process. */
+int family_adopt(int index, uint64_t gen);
+
 /* In the child: this process is the one of the slot now. 0, or -ESTALE: the family has given it up.
  */
 int family_enter(int index);

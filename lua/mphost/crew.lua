@@ -60,8 +60,24 @@ local function worker_body(pool, number)
   end
 end
 
+---In a fresh state: a worker as its pool has described it.
+---@param record table
+---@return integer exitcode
+function crew.arrive(record)
+  return worker_body(record.pool, record.number)()
+end
+
+-- What a worker that inherits nothing must know of its pool; nil: it must inherit.
+local function describe(pool, number)
+  if pool._inherited or process.start_method() == "fork" then return end
+  return { module = "mphost.crew", entry = "arrive", number = number, pool = {
+    name = pool.name, _pid = pool._pid, _seed = pool._seed, _init = pool._init, _exit = pool._exit,
+    _options = pool._options, _core = pool._core,
+  } }
+end
+
 local function start_worker(pool, number)
-  local ok, handle = pcall(core.fork, worker_body(pool, number), true, true)
+  local ok, handle = pcall(process.fork, worker_body(pool, number), describe(pool, number), true, true)
   if not ok then
     error(("cannot start worker %d of %d: %s"):format(number, pool.workers,
       (tostring(handle):gsub("^cannot start a process: ", ""))), 0)

@@ -16,6 +16,7 @@ local mp = {
   current_process = process.current_process,
   parent_process = process.parent_process,
   active_children = process.active_children,
+  start_method = process.start_method,
   wait = process.wait,
   Pool = pool.Pool,
   Lock = sync.Lock,

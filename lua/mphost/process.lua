@@ -105,6 +105,36 @@ function process.become(self, seed)
   base, given = is_fixed and seed or nil, 0
 end
 
+local method -- how processes are started, once it has been chosen
+
+---How processes and workers are started from now on: "fork", a copy of this state, which inherits everything;
+---"zygote", a fresh state in a process forked by one that was forked early, before the program had threads: functions
+---and arguments travel as messages do. "zygote" starts that process if there is none yet. Without a choice it is
+---"zygote" when the host program has called mph_zygote, else "fork". mp.map always forks here: it sends nothing.
+---@param name "fork"|"zygote"|nil
+---@return "fork"|"zygote" current
+function process.start_method(name)
+  if name ~= nil and name ~= "fork" and name ~= "zygote" then
+    check.fail(1, 1, "start_method", ('"fork" or "zygote" expected, got %s'):format(errors.shorten(name)))
+  end
+  if name == "zygote" then
+    local ok, why = core.zygote()
+    if not ok then error("start method 'zygote': " .. why, 2) end
+  end
+  method = name or method
+  return method or core.has_zygote() and "zygote" or "fork"
+end
+
+---A process by the start method: core.fork(body, ...), or core.launch(record, ...) if there is a record.
+---@param body function
+---@param record table?
+---@param ... any
+---@return mphost.core.Process
+function process.fork(body, record, ...)
+  if record and process.start_method() == "zygote" then return core.launch(record, ...) end
+  return core.fork(body, ...)
+end
+
 -- The child's whole life.
 local function run(self)
   process.become(self, self._seed)
@@ -118,13 +148,30 @@ local function run(self)
   return sent and 0 or 1
 end
 
+---In a fresh state: a process as its parent has described it.
+---@param record table
+---@return integer exitcode
+function process.arrive(record)
+  local self = setmetatable({
+    name = record.name, daemon = record.daemon, _seed = record.seed, _parent_pid = record.parent_pid,
+    _target = record.target, _args = record.args,
+  }, Process)
+  current = { name = record.parent_name }
+  return run(self)
+end
+
 ---Starts it: the target runs in a child process with a copy of this state. Twice raises.
 ---@return mphost.Process self
 function methods:start()
   is_process(self, "start")
   if self._core then error("a process can be started once only", 2) end
   self._seed, self._parent_pid = process.seed(), core.pid()
-  local ok, handle = pcall(core.fork, function() return run(self) end, self.daemon)
+  local record = {
+    module = "mphost.process", entry = "arrive", name = self.name, daemon = self.daemon, seed = self._seed,
+    parent_pid = self._parent_pid, parent_name = process.current_process().name, target = self._target,
+    args = self._args,
+  }
+  local ok, handle = pcall(process.fork, function() return run(self) end, record, self.daemon)
   if not ok then error(handle, 2) end
   self._core, self._child_pid = handle, handle:pid()
   self._target, self._args = nil, nil

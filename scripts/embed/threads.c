@@ -1,4 +1,5 @@
-/* A program with four busy threads that starts workers: they use malloc and stdio all the time.
+/* A program with four busy threads, which use malloc and stdio all the time, starts workers: the
+   zygote, forked before the threads began, forks them.
    cc -pthread threads.c $(pkg-config --cflags --libs mphost) */
 #include <mphost.h>
 #include <pthread.h>
@@ -26,7 +27,8 @@ int main(void) {
   mph_value f;
   FILE *null = fopen("/dev/null", "w");
   for (int i = 0; i < 50; i++) items[i] = mph_int(i);
-  int rc = mph_open(&host, NULL);
+  int rc = mph_zygote();
+  if (rc >= 0) rc = mph_open(&host, NULL);
   for (int i = 0; i < 4; i++) pthread_create(&thread[i], NULL, busy, null);
 
   if (rc >= 0)
