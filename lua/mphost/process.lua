@@ -13,6 +13,7 @@ local process = {}
 local children = {} -- started by this process and not known to have ended: object -> true
 local count = 0
 local current, parent
+local method -- how processes are started, once it has been chosen
 local finishers = {} -- what else must end with this process
 
 ---@class mphost.Process
@@ -98,14 +99,12 @@ end
 function process.become(self, seed)
   parent = { name = process.current_process().name, pid = self._parent_pid, is_alive = function() return true end }
   for child in pairs(children) do child._foreign = true end
-  current, children, count = self, {}, 0
+  current, children, count, method = self, {}, 0, nil
   self._own_pid = core.pid()
   if getmetatable(self) == nil then setmetatable(self, Process) end
   math.randomseed(seed)
   base, given = is_fixed and seed or nil, 0
 end
-
-local method -- how processes are started, once it has been chosen
 
 ---How processes and workers are started from now on: "fork", a copy of this state, which inherits everything;
 ---"zygote", a fresh state in a process forked by one that was forked early, before the program had threads: functions

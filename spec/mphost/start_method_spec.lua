@@ -78,6 +78,15 @@ describe("mp.start_method", function()
       end):result())]])
   end)
 
+  it("is the parent's: a forked child forks", function()
+    prints("fork\t6\n", [[
+      mp.start_method "fork"
+      local p = mp.Process(function() return mp.start_method(), mp.spawn(function() return 6 end):result() end)
+      p:start()
+      mp.start_method "zygote"
+      print(p:result())]])
+  end)
+
   it("leaves nobody behind when the program is killed", function()
     local r = run [[
       local q = mp.Queue()
