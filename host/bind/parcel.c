@@ -2,6 +2,7 @@
 #include "bind/parcel.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,27 @@
 static _Thread_local struct parcel own;
 static _Thread_local const void *own_frame;
 static _Thread_local unsigned own_epoch; /* the region that its block is of */
+static _Thread_local int own_noted;      /* it goes with its thread */
+static pthread_key_t thread_end;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+
+static void free_own(void *unused) {
+  (void)unused;
+  free(own.bytes.data);
+  free(own.objects);
+  memset(&own, 0, sizeof own);
+}
+
+static void make_key(void) {
+  pthread_key_create(&thread_end, free_own);
+}
+
+static void note_own(void) {
+  if (own_noted) return;
+  own_noted = 1;
+  pthread_once(&thread_once, make_key);
+  pthread_setspecific(thread_end, &own);
+}
 
 /* Goes on in a new block of at least so many bytes: 0 or -ENOMEM. */
 static int move_to_block(struct parcel *parcel, size_t used, size_t room) {
@@ -20,6 +42,7 @@ static int move_to_block(struct parcel *parcel, size_t used, size_t room) {
   if (used) memcpy(heap_payload(block), parcel_bytes(parcel), used);
   if (parcel->block) object_drop(parcel->block);
   parcel->block = block;
+  if (parcel == &own) own_epoch = region_epoch;
   return 0;
 }
 
@@ -36,9 +59,14 @@ static int more(codec_sink *sink, size_t need) {
   return 0;
 }
 
-static void empty(struct parcel *parcel) {
+/* A block of a region that is gone, or of the parent's, is not ours to drop. */
+static void drop_block(struct parcel *parcel) {
   int lost = family_index() < 0 || (parcel == &own && own_epoch != region_epoch);
-  if (parcel->block && !lost) object_drop(parcel->block);
+  if (!lost) object_drop(parcel->block);
+}
+
+static void empty(struct parcel *parcel) {
+  if (parcel->block) drop_block(parcel);
   parcel->block = 0;
   parcel->carried = 0;
 }
@@ -54,6 +82,7 @@ static int free_parcel(lua_State *L) {
 
 struct parcel *parcel_open(lua_State *L) {
   struct parcel *parcel = &own;
+  note_own();
   if (parcel_in_use(&own_frame)) {
     parcel = lua_newuserdatauv(L, sizeof *parcel, 0);
     memset(parcel, 0, sizeof *parcel);
@@ -64,7 +93,6 @@ struct parcel *parcel_open(lua_State *L) {
     lua_setmetatable(L, -2);
   }
   empty(parcel); /* an error may have left it in mid-work */
-  own_epoch = region_epoch;
   return parcel;
 }
 

@@ -124,13 +124,13 @@ function process.start_method(name)
   return method or core.has_zygote() and "zygote" or "fork"
 end
 
----A process by the start method: core.fork(body, ...), or core.launch(record, ...) if there is a record.
+---core.launch(record, ...) if there is a record, which the zygote is for; else core.fork(body, ...).
 ---@param body function
----@param record table?
+---@param record table|false|nil
 ---@param ... any
 ---@return mphost.core.Process
 function process.fork(body, record, ...)
-  if record and process.start_method() == "zygote" then return core.launch(record, ...) end
+  if record then return core.launch(record, ...) end
   return core.fork(body, ...)
 end
 
@@ -165,7 +165,7 @@ function methods:start()
   is_process(self, "start")
   if self._core then error("a process can be started once only", 2) end
   self._seed, self._parent_pid = process.seed(), core.pid()
-  local record = {
+  local record = process.start_method() == "zygote" and {
     module = "mphost.process", entry = "arrive", name = self.name, daemon = self.daemon, seed = self._seed,
     parent_pid = self._parent_pid, parent_name = process.current_process().name, target = self._target,
     args = self._args,
