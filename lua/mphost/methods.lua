@@ -28,8 +28,8 @@ local function usable(self, name)
   if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), 4) end
 end
 
-local known = { chunk = "number", retries = "number", on_error = "string", timeout = "number", window = "number",
-  progress = "any" }
+local known = { chunk = "number", retries = "number", on_error = "string", timeout = "number",
+  window = "number" }
 
 local function read_options(name, options)
   if options == nil then return {} end
