@@ -4,28 +4,7 @@ local mp = require "mphost"
 local tool = require "mphost.tool"
 local helper = require "support.helper"
 
-local raises = tool.raises
-
-local function together(n, f)
-  local list = {}
-  for i = 1, n do list[i] = mp.spawn(f, i) end
-  local results = {}
-  for i, p in ipairs(list) do results[i] = p:result() end
-  return results
-end
-
--- What f returns in a child process.
-local function in_child(f, ...)
-  local p <close> = mp.spawn(f, ...)
-  return p:result()
-end
-
-local function times_out(f, ...)
-  local start = mp.clock()
-  local ok, message, name = f(...)
-  assert.same({ nil, "timed out", "timeout" }, { ok, message, name })
-  return mp.clock() - start
-end
+local raises, together, in_child, times_out = tool.raises, tool.together, tool.in_child, tool.times_out
 
 describe("Lock", function()
   it("L01: is held by one, and returned once", function()

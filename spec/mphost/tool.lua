@@ -138,6 +138,38 @@ function tool.close(handle)
   getmetatable(handle).__close(handle)
 end
 
+---What f(i) returns in n processes at the same time, i from 1 to n.
+---@param n integer
+---@param f function
+---@return any[]
+function tool.together(n, f)
+  local list = {}
+  for i = 1, n do list[i] = mp.spawn(f, i) end
+  local results = {}
+  for i, p in ipairs(list) do results[i] = p:result() end
+  return results
+end
+
+---What f returns in a child process.
+---@param f function
+---@param ... any
+---@return any ...
+function tool.in_child(f, ...)
+  local p <close> = mp.spawn(f, ...)
+  return p:result()
+end
+
+---The call must time out: seconds that it took.
+---@param f function
+---@param ... any
+---@return number
+function tool.times_out(f, ...)
+  local took, ok, message, name = tool.timed(f, ...)
+  local as_told = ok == nil and message == "timed out" and name == "timeout"
+  if not as_told then error(("no timeout: %s, %s, %s"):format(ok, message, name), 2) end
+  return took
+end
+
 ---Ends a process at once.
 ---@param pid integer
 function tool.kill(pid)
