@@ -96,6 +96,13 @@ static void stay_loaded(void) {
     dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
+void bind_metamethod(lua_State *L, const char *class, const char *name, lua_CFunction function) {
+  luaL_getmetatable(L, class);
+  lua_pushcfunction(L, function);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+}
+
 int luaopen_mphost_core(lua_State *L) {
   join_family(L);
   stay_loaded();

@@ -58,6 +58,9 @@ int64_t bind_deadline(lua_State *L, int arg);
 /* Registers a metatable: methods by __index, __gc, __close, __name. */
 void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);
 
+/* Adds a metamethod to a registered metatable. */
+void bind_metamethod(lua_State *L, const char *class, const char *name, lua_CFunction function);
+
 struct handle {
   const char *class; /* one of those below: by its address a method knows its own kind at once */
   uint64_t object;   /* 0: closed */

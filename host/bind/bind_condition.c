@@ -154,10 +154,7 @@ void bind_condition(lua_State *L) {
       {NULL, NULL},
   };
   sync_class(L, bind_condition_class, methods, condition_close, condition_leave_scope);
-  luaL_getmetatable(L, bind_condition_class);
-  lua_pushcfunction(L, condition_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
+  bind_metamethod(L, bind_condition_class, "__tostring", condition_tostring);
   lua_pushcfunction(L, condition_create);
   lua_setfield(L, -2, "condition");
 }

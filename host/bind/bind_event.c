@@ -63,10 +63,7 @@ void bind_event(lua_State *L) {
       {"wait", event_m_wait}, {"close", event_close},   {NULL, NULL},
   };
   bind_class(L, bind_event_class, methods, event_close);
-  luaL_getmetatable(L, bind_event_class);
-  lua_pushcfunction(L, event_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
+  bind_metamethod(L, bind_event_class, "__tostring", event_tostring);
   lua_pushcfunction(L, event_create);
   lua_setfield(L, -2, "event");
 }

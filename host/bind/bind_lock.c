@@ -97,10 +97,7 @@ void bind_lock(lua_State *L) {
       {"with", lock_m_with},       {"close", lock_close},       {NULL, NULL},
   };
   sync_class(L, bind_lock_class, methods, lock_close, lock_leave_scope);
-  luaL_getmetatable(L, bind_lock_class);
-  lua_pushcfunction(L, lock_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
+  bind_metamethod(L, bind_lock_class, "__tostring", lock_tostring);
   lua_pushcfunction(L, lock_create);
   lua_setfield(L, -2, "lock");
 }

@@ -117,10 +117,7 @@ void bind_pipe(lua_State *L) {
       {"is_closed", pipe_m_closed}, {"_ready", pipe_m_ready},      {NULL, NULL},
   };
   bind_class(L, bind_pipe_class, methods, handle_close);
-  luaL_getmetatable(L, bind_pipe_class);
-  lua_pushcfunction(L, pipe_m_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
+  bind_metamethod(L, bind_pipe_class, "__tostring", pipe_m_tostring);
   lua_pushcfunction(L, pipe_create);
   lua_setfield(L, -2, "pipe");
 }

@@ -185,12 +185,8 @@ void bind_queue(lua_State *L) {
       {NULL, NULL},
   };
   bind_class(L, bind_queue_class, methods, handle_close);
-  luaL_getmetatable(L, bind_queue_class);
-  lua_pushcfunction(L, queue_m_len);
-  lua_setfield(L, -2, "__len");
-  lua_pushcfunction(L, queue_m_tostring);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
+  bind_metamethod(L, bind_queue_class, "__len", queue_m_len);
+  bind_metamethod(L, bind_queue_class, "__tostring", queue_m_tostring);
   lua_pushcfunction(L, queue_create);
   lua_setfield(L, -2, "queue");
 }

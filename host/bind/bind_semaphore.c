@@ -180,13 +180,6 @@ static int permits_tostring(lua_State *L) {
   return show(L, bind_permits_class, "BoundedSemaphore", value);
 }
 
-static void set_tostring(lua_State *L, const char *class, lua_CFunction function) {
-  luaL_getmetatable(L, class);
-  lua_pushcfunction(L, function);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
-}
-
 void bind_semaphore(lua_State *L) {
   static const luaL_Reg plain[] = {
       {"acquire", semaphore_m_acquire}, {"release", semaphore_m_release},
@@ -200,8 +193,8 @@ void bind_semaphore(lua_State *L) {
   };
   sync_class(L, bind_semaphore_class, plain, semaphore_close, semaphore_leave_scope);
   sync_class(L, bind_permits_class, bounded, permits_close, permits_leave_scope);
-  set_tostring(L, bind_semaphore_class, semaphore_tostring);
-  set_tostring(L, bind_permits_class, permits_tostring);
+  bind_metamethod(L, bind_semaphore_class, "__tostring", semaphore_tostring);
+  bind_metamethod(L, bind_permits_class, "__tostring", permits_tostring);
   lua_pushcfunction(L, semaphore_create);
   lua_setfield(L, -2, "semaphore");
   lua_pushcfunction(L, permits_create);
