@@ -2,14 +2,7 @@
 local mp = require "mphost"
 local tool = require "mphost.tool"
 
-local raises = tool.raises
-
--- Runs f in n processes at once and waits for all.
-local function together(n, f)
-  local list = {}
-  for i = 1, n do list[i] = mp.spawn(f, i) end
-  for _, p in ipairs(list) do p:result() end
-end
+local raises, together = tool.raises, tool.together
 
 -- The least and the greatest of each integer type that has less than 64 bits.
 local RANGE = {

@@ -4,14 +4,7 @@ local core = require "mphost.core"
 local tool = require "mphost.tool"
 local helper = require "support.helper"
 
-local raises = tool.raises
-
--- Runs f in n processes at once and waits for all.
-local function together(n, f)
-  local list = {}
-  for i = 1, n do list[i] = mp.spawn(f, i) end
-  for _, p in ipairs(list) do p:result() end
-end
+local raises, together = tool.raises, tool.together
 
 local function content(d)
   local all = {}

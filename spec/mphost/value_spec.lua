@@ -2,14 +2,7 @@
 local mp = require "mphost"
 local tool = require "mphost.tool"
 
-local raises = tool.raises
-
--- Runs f in n processes at once and waits for all.
-local function together(n, f)
-  local list = {}
-  for i = 1, n do list[i] = mp.spawn(f, i) end
-  for _, p in ipairs(list) do p:result() end
-end
+local raises, together = tool.raises, tool.together
 
 local INTEGERS = { b = 8, h = 16, i = 32, l = 64, j = 64 }
 local UNSIGNED = { B = 8, H = 16, I = 32, L = 64, J = 64, T = 64 }
