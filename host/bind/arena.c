@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shm/job.h"
+
 #define FIRST ((size_t)1 << 10)
 #define MOST                                                                                       \
   ((size_t)1 << 20) /* blocks double up to this, beyond it they are as large as they must be */
 
 static int more(codec_sink *sink, size_t need) {
   struct arena *arena = (struct arena *)((char *)sink - offsetof(struct arena, sink));
-  size_t used = arena_size(arena), room = arena->room ? 2 * arena->room : FIRST;
+  size_t used = arena_size(arena), room = 2 * arena->room;
+  if (room < FIRST) room = FIRST;
   if (room > MOST) room = MOST;
   if (room < 2 * (used + need)) room = 2 * (used + need);
   uint64_t block = heap_alloc(room, BLOCK_DATA, &block_at(arena->job)->owned);
@@ -28,6 +31,22 @@ void arena_init(struct arena *arena, uint64_t job) {
   memset(arena, 0, sizeof *arena);
   arena->job = job;
   arena->sink.more = more;
+}
+
+void arena_borrow(struct arena *arena) {
+  struct job *job = heap_payload(arena->job);
+  arena->room = job->spare_size;
+  arena->run = arena->sink.at = job_spare(job);
+  arena->sink.end = arena->sink.at + job->spare_size;
+}
+
+void arena_leave(const struct arena *arena) {
+  struct job *job = heap_payload(arena->job);
+  char *spare = job_spare(job), *end = spare + job->spare_size;
+  int inside = arena->sink.at >= spare && arena->sink.at <= end;
+  uint32_t left = inside ? (uint32_t)(end - arena->sink.at) : 0;
+  job->spare += job->spare_size - left;
+  job->spare_size = left;
 }
 
 void arena_fini(struct arena *arena) {

@@ -17,6 +17,10 @@ struct arena {
 };
 
 void arena_init(struct arena *arena, uint64_t job);
+/* Uses the job's spare room first: only by the parent before it posts the job, then by who works on
+ * its one chunk. The parent leaves the rest with arena_leave. */
+void arena_borrow(struct arena *arena);
+void arena_leave(const struct arena *arena);
 void arena_fini(struct arena *arena);
 
 /* Begins a run where the last one ended. */

@@ -14,12 +14,19 @@
 #include "shm/object.h"
 
 #define CLASS "mphost.core.Job"
+#define SHAPE "mphost.core.Shape"
 #define CHUNKS 1024          /* about as many are made of a long list */
 #define MOST_ITEMS INT32_MAX /* of a chunk */
 
 struct work {
   uint64_t block; /* the job; 0: freed */
   uint32_t next;  /* first chunk not collected yet */
+};
+
+struct shape {
+  uint32_t mode, collect, inherited;
+  lua_Integer chunk, workers;
+  uint64_t seed, timeout;
 };
 
 /* pool(workers) */
@@ -119,9 +126,9 @@ static int raise_arena(lua_State *L, struct arena *arena, struct work *work, int
   return bind_fail(L, rc);
 }
 
-static int encode_function(lua_State *L, struct arena *arena, struct job *job) {
+static int encode_function(lua_State *L, struct arena *arena, struct job *job, int index) {
   arena_begin(arena);
-  int rc = arena_encode(L, arena, 1);
+  int rc = arena_encode(L, arena, index);
   if (rc < 0) return rc;
   job->function = region_offset(arena->run);
   job->function_size = arena_size(arena);
@@ -152,31 +159,40 @@ static int encode_chunk(lua_State *L, struct arena *arena, struct chunk *chunk, 
   return arena_hold(arena);
 }
 
-static lua_Integer field(lua_State *L, const char *name) {
-  lua_getfield(L, 5, name);
-  lua_Integer value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return value;
+/* shape(mode, chunk, workers, collect, seed, timeout, inherited): how the items of a job are worked
+   on. mode: as in job.h; chunk 0: sizes by themselves; timeout in ns, 0: none; inherited: the
+   workers have f and items. */
+static int shape_create(lua_State *L) {
+  struct shape shape = {.mode = (uint32_t)luaL_checkinteger(L, 1),
+                        .chunk = luaL_checkinteger(L, 2),
+                        .workers = luaL_checkinteger(L, 3),
+                        .collect = (uint32_t)lua_toboolean(L, 4),
+                        .seed = (uint64_t)luaL_checkinteger(L, 5),
+                        .timeout = (uint64_t)luaL_checkinteger(L, 6),
+                        .inherited = (uint32_t)lua_toboolean(L, 7)};
+  luaL_argcheck(L, shape.workers >= 1, 3, "at least one");
+  *(struct shape *)lua_newuserdatauv(L, sizeof shape, 0) = shape;
+  luaL_setmetatable(L, SHAPE);
+  return 1;
 }
 
-static struct cut read_cut(lua_State *L, lua_Integer items) {
-  struct cut cut = {.fixed = field(L, "chunk"), .workers = field(L, "workers"), .most = MOST_ITEMS};
-  if (cut.workers < 1) cut.workers = 1;
+static struct cut cut_of(const struct shape *shape, lua_Integer items) {
+  struct cut cut = {.fixed = shape->chunk, .workers = shape->workers, .most = MOST_ITEMS};
   if (cut.fixed <= 0) cut.most = items / CHUNKS + 1;
   return cut;
 }
 
-static void read_options(lua_State *L, struct job *job) {
-  job->collect = (uint32_t)field(L, "collect");
-  job->mode = (uint32_t)field(L, "mode");
-  job->inherited = (uint32_t)field(L, "inherited");
-  job->seed = (uint64_t)field(L, "seed");
-  job->timeout = (uint64_t)field(L, "timeout");
+static void shape_job(struct job *job, const struct shape *shape) {
+  job->collect = shape->collect;
+  job->mode = shape->mode;
+  job->inherited = shape->inherited;
+  job->seed = shape->seed;
+  job->timeout = shape->timeout;
 }
 
 static int fill_job(lua_State *L, struct job *job, struct arena *arena, lua_Integer first,
                     lua_Integer items, const struct cut *cut) {
-  int rc = job->inherited ? 0 : encode_function(L, arena, job);
+  int rc = job->inherited ? 0 : encode_function(L, arena, job, 1);
   for (uint32_t i = 0; i < job->chunks && rc == 0; i++) {
     lua_Integer size = chunk_size(items, cut);
     job->chunk[i].items = (uint32_t)size;
@@ -188,27 +204,31 @@ static int fill_job(lua_State *L, struct job *job, struct arena *arena, lua_Inte
   return rc;
 }
 
-/* job(f, items, first, last, call): items[first..last] cut into chunks and encoded, f encoded once.
-   call: {chunk = 0: sizes by themselves, workers, collect, mode, seed, timeout in ns, inherited:
-   the workers have f and items}. An error names the item and has no position: the caller adds its
-   own.
- */
-static int job_create(lua_State *L) {
-  lua_Integer first = luaL_checkinteger(L, 3), items = luaL_checkinteger(L, 4) - first + 1;
-  luaL_checktype(L, 5, LUA_TTABLE);
-  lua_settop(L, 5);
-  struct cut cut = read_cut(L, items);
+static struct work *new_work(lua_State *L) {
   struct work *work = lua_newuserdatauv(L, sizeof *work, 0);
   *work = (struct work){0};
   luaL_setmetatable(L, CLASS);
+  return work;
+}
+
+/* job(f, items, first, last, shape): items[first..last] cut into chunks and encoded, f encoded
+   once. An error names the item and has no position: the caller adds its own. */
+static int job_create(lua_State *L) {
+  lua_Integer first = luaL_checkinteger(L, 3), items = luaL_checkinteger(L, 4) - first + 1;
+  const struct shape *shape = luaL_checkudata(L, 5, SHAPE);
+  lua_settop(L, 5);
+  struct cut cut = cut_of(shape, items);
+  struct work *work = new_work(L);
   work->block = job_new(count_chunks(items, &cut), family_ledger());
   if (!work->block) return bind_fail(L, -ENOMEM);
   struct job *job = job_of(work);
-  read_options(L, job);
+  shape_job(job, shape);
   struct arena arena;
   arena_init(&arena, work->block);
+  arena_borrow(&arena);
   int rc = fill_job(L, job, &arena, first, items, &cut);
   if (rc < 0) return raise_arena(L, &arena, work, rc);
+  arena_leave(&arena);
   arena_fini(&arena);
   return 1;
 }
@@ -371,6 +391,117 @@ static int job_gc(lua_State *L) {
   return 0;
 }
 
+/* ---- one call ---- */
+
+#define CALL_WAIT (250 * 1000000LL) /* ns until somebody looks after the workers */
+
+/* core.pool:call in work, across the protected call that does it. */
+struct call {
+  struct pool *pool;
+  const struct shape *shape;
+  int slots[FAMILY_MOST], workers;
+  struct work work;
+};
+
+enum { CALL = 1, CALLED, ARGUMENTS };
+
+/* The function and the list of its arguments as a job of one chunk, posted: 0 or -errno. */
+static int post_call(lua_State *L, struct call *call) {
+  call->work.block = job_new(1, family_ledger());
+  if (!call->work.block) return -ENOMEM;
+  struct job *job = job_of(&call->work);
+  struct chunk *chunk = &job->chunk[0];
+  struct arena arena;
+  shape_job(job, call->shape);
+  chunk->items = 1;
+  chunk->first = 1;
+  arena_init(&arena, call->work.block);
+  arena_borrow(&arena);
+  int rc = encode_function(L, &arena, job, CALLED);
+  if (rc == 0) {
+    arena_begin(&arena);
+    rc = arena_encode(L, &arena, ARGUMENTS);
+    chunk->input = region_offset(arena.run);
+    chunk->input_size = arena_size(&arena);
+  }
+  if (rc == 0) rc = arena_hold(&arena);
+  arena_leave(&arena);
+  arena_fini(&arena);
+  lua_settop(L, ARGUMENTS);
+  return rc < 0 ? rc : pool_post(call->pool, call->work.block);
+}
+
+static void drop_call(struct call *call) {
+  if (call->work.block) pool_withdraw(call->pool, call->work.block);
+  call->work.block = 0;
+}
+
+/* Its results are there and it did not fail. */
+static int call_went_well(const struct chunk *chunk) {
+  return atomic_load(&chunk->state) == CHUNK_DONE && atomic_load(&chunk->done_items) == 1 &&
+         !outcome_failed(region_at(chunk->output));
+}
+
+static void decode_outcome(lua_State *L, const struct chunk *chunk) {
+  codec_handles handles = bind_handles(NULL);
+  const char *at = region_at(chunk->output);
+  size_t left = atomic_load(&chunk->output_size);
+  outcome_decode(L, &at, &left, &handles);
+}
+
+/* Pushes true and the values of the list on top. */
+static int push_values(lua_State *L) {
+  int list = lua_gettop(L);
+  lua_getfield(L, list, "n");
+  int n = (int)lua_tointeger(L, -1);
+  luaL_checkstack(L, n + 2, "too many results");
+  lua_pushboolean(L, 1);
+  for (int i = 1; i <= n; i++) lua_rawgeti(L, list, i);
+  return n + 1;
+}
+
+/* (call, f, ...) */
+static int call_short(lua_State *L) {
+  struct call *call = lua_touserdata(L, CALL);
+  int n = lua_gettop(L) - CALLED;
+  lua_createtable(L, n, 1);
+  lua_insert(L, ARGUMENTS);
+  lua_pushinteger(L, n);
+  lua_setfield(L, ARGUMENTS, "n");
+  for (int i = n; i >= 1; i--) lua_rawseti(L, ARGUMENTS, i);
+  if (post_call(L, call) < 0) {
+    drop_call(call);
+    lua_pushboolean(L, 0);
+    lua_insert(L, ARGUMENTS);
+    return 2;
+  }
+  struct job *job = job_of(&call->work);
+  int rc = job_wait(job, 0, call->slots, call->workers, clock_now() + CALL_WAIT);
+  if (rc == 1 && call_went_well(&job->chunk[0])) {
+    decode_outcome(L, &job->chunk[0]);
+    drop_call(call);
+    return push_values(L);
+  }
+  lua_pushboolean(L, 0);
+  lua_insert(L, ARGUMENTS);
+  *new_work(L) = call->work;
+  return 3;
+}
+
+/* call(shape, slots, f, ...): f(...) in a worker, the short way: true and its results. When
+   something is in the way (an error, a dead worker, a long wait, a signal handler that ran): false,
+   the list of the arguments, and the job if it was posted, of which nothing was collected. */
+static int pool_m_call(lua_State *L) {
+  struct call call = {.pool = check_pool(L), .shape = luaL_checkudata(L, 2, SHAPE)};
+  call.workers = read_slots(L, 3, call.slots, (int)FAMILY_MOST);
+  lua_pushcfunction(L, call_short);
+  lua_pushlightuserdata(L, &call);
+  lua_rotate(L, 4, 2);
+  if (lua_pcall(L, lua_gettop(L) - 4, LUA_MULTRET, 0) == LUA_OK) return lua_gettop(L) - 3;
+  drop_call(&call);
+  return lua_error(L);
+}
+
 static void set_seconds(lua_State *L, const char *name, uint64_t ns) {
   lua_pushnumber(L, (lua_Number)ns / 1e9);
   lua_setfield(L, -2, name);
@@ -398,19 +529,21 @@ static int pool_status(lua_State *L) {
 }
 
 void bind_pool(lua_State *L) {
-  static const luaL_Reg pool_methods[] = {{"post", pool_m_post},
-                                          {"stop", pool_m_stop},
-                                          {"nudge", pool_m_nudge},
-                                          {"watch", pool_m_watch},
-                                          {"enlist", pool_m_enlist},
-                                          {"close", handle_close},
-                                          {NULL, NULL}};
+  static const luaL_Reg pool_methods[] = {{"post", pool_m_post},   {"call", pool_m_call},
+                                          {"stop", pool_m_stop},   {"nudge", pool_m_nudge},
+                                          {"watch", pool_m_watch}, {"enlist", pool_m_enlist},
+                                          {"close", handle_close}, {NULL, NULL}};
   static const luaL_Reg job_methods[] = {{"collect", job_m_collect}, {"bury", job_m_bury},
                                          {"ready", job_m_ready},     {"holds", job_m_holds},
                                          {"busy", job_m_busy},       {"stop", job_m_stop},
                                          {"free", job_m_free},       {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"pool", pool_create}, {"job", job_create}, {"status", pool_status}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"pool", pool_create},
+                                       {"shape", shape_create},
+                                       {"job", job_create},
+                                       {"status", pool_status},
+                                       {NULL, NULL}};
+  luaL_newmetatable(L, SHAPE);
+  lua_pop(L, 1);
   bind_class(L, bind_pool_class, pool_methods, handle_close);
   bind_class(L, CLASS, job_methods, job_gc);
   luaL_setfuncs(L, functions, 0);

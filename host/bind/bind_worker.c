@@ -264,6 +264,7 @@ static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, ui
                     .since = clock_now()};
   struct guard guard;
   arena_init(&run.arena, block);
+  if (run.job->spare_size) arena_borrow(&run.arena);
   guard_open(L, &guard, run.job);
   for (;;) {
     lua_pushcfunction(L, run_chunks);

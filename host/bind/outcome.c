@@ -79,9 +79,13 @@ int outcome_encode(lua_State *L, struct arena *arena, int failed) {
   return rc < 0 ? rc : failed;
 }
 
+int outcome_failed(const char *at) {
+  return *at == FAILED;
+}
+
 int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles) {
   size_t used = 0;
-  int failed = *left > 0 && **at == FAILED;
+  int failed = *left > 0 && outcome_failed(*at);
   luaL_checkstack(L, 4, NULL);
   int rc = codec_decode(L, *at + failed, *left - (size_t)failed, &used, 0, handles);
   if (rc == -EBADMSG) lua_error(L);

@@ -17,6 +17,9 @@ void outcome_record(lua_State *L, const char *kind);
    or -errno: no memory. Returns 1 when it was written as a failure. */
 int outcome_encode(lua_State *L, struct arena *arena, int failed);
 
+/* Whether the outcome that begins here is a failure. */
+int outcome_failed(const char *at);
+
 /* Reads one and pushes the result or the record: 0 a result, 1 a failure. Raises when the bytes are
  * none. */
 int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles);

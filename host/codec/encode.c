@@ -87,6 +87,9 @@ static int encode_refresh(encoder *e) {
 static int encode_by_name(encoder *e, int type, int metatable) {
   int rc = encode_named(e, metatable);
   if (rc != 0 || (type == LUA_TTABLE && !metatable)) return rc;
+  int written_here =
+      type == LUA_TFUNCTION && !lua_iscfunction(e->L, -1) && names_are_of_script(e->L, -1);
+  if (written_here) return 0;
   rc = encode_refresh(e);
   if (rc != 0) return rc;
   rc = encode_named(e, metatable);

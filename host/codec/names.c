@@ -93,6 +93,24 @@ static void names_add_string(luaL_Buffer *b, const char *text, size_t size) {
   luaL_addlstring(b, text, size);
 }
 
+int names_are_of_script(lua_State *L, int index) {
+  lua_Debug ar;
+  lua_pushvalue(L, index);
+  lua_getinfo(L, ">S", &ar);
+  if (ar.source[0] != '@') return 1;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lua_pushliteral(L, "arg");
+  int same = 0;
+  if (lua_rawget(L, -2) == LUA_TTABLE) {
+    lua_rawgeti(L, -1, 0);
+    const char *script = lua_tostring(L, -1);
+    same = script != NULL && strcmp(script, ar.source + 1) == 0;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  return same;
+}
+
 typedef struct collection {
   lua_State *L;
   names *n;
@@ -153,31 +171,12 @@ static bool names_looks_like_class(lua_State *L, int index) {
   return class;
 }
 
-/* Was the Lua function at index written in the main script, or typed? */
-static bool names_is_of_script(lua_State *L, int index) {
-  lua_Debug ar;
-  lua_pushvalue(L, index);
-  lua_getinfo(L, ">S", &ar);
-  if (ar.source[0] != '@') return true;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  lua_pushliteral(L, "arg");
-  bool same = false;
-  if (lua_rawget(L, -2) == LUA_TTABLE) {
-    lua_rawgeti(L, -1, 0);
-    const char *script = lua_tostring(L, -1);
-    same = script != NULL && strcmp(script, ar.source + 1) == 0;
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 2);
-  return same;
-}
-
 /* The value at index is a field of a module that can be required, or of any. */
 static void names_field(const collection *c, int module, int field, int index, bool required) {
   lua_State *L = c->L;
   int type = lua_type(L, index);
   if (type == LUA_TFUNCTION) {
-    bool own = c->ours || lua_iscfunction(L, index) || (required && !names_is_of_script(L, index));
+    bool own = c->ours || lua_iscfunction(L, index) || (required && !names_are_of_script(L, index));
     if (own) names_enter(c, index, NAMES_VALUE, module, field);
   } else if (type == LUA_TTABLE && required) {
     int use = names_looks_like_class(L, index) ? NAMES_VALUE : NAMES_METATABLE;
@@ -198,6 +197,12 @@ static void names_fields(const collection *c, bool required) {
   }
 }
 
+/* Does the module, at index, that can be required or cannot, have its name as a whole? */
+static bool names_whole_module(lua_State *L, int index, bool required) {
+  if (lua_iscfunction(L, index)) return true;
+  return required && (lua_istable(L, index) || !names_are_of_script(L, index));
+}
+
 /* One round through package.loaded. */
 static void names_round(const collection *c, bool fields) {
   lua_State *L = c->L;
@@ -212,7 +217,7 @@ static void names_round(const collection *c, bool fields) {
     bool required = names_can_require(L, c->loaded, module);
     if (fields && type == LUA_TTABLE)
       names_fields(c, required);
-    else if (!fields && (required || lua_iscfunction(L, -1)))
+    else if (!fields && names_whole_module(L, value, required))
       names_enter(c, value, NAMES_VALUE, value - 1, 0);
   }
 }

@@ -50,6 +50,10 @@ void names_collect(lua_State *L, names *n);
 /* Collects if package.loaded has changed: 1 if so. */
 int names_refresh(lua_State *L, names *n);
 
+/* Was the Lua function at index written in the main script, or typed? It never has a name then:
+ * what the receiver requires is another. */
+int names_are_of_script(lua_State *L, int index);
+
 /* Is that a global of a fresh state? */
 int names_are_standard(const char *name, size_t size);
 

@@ -19,19 +19,35 @@ uint64_t pool_new(uint32_t members, struct link *list, uint64_t *hold) {
 
 uint64_t job_new(uint32_t chunks, struct link *list) {
   size_t size = sizeof(struct job) + chunks * sizeof(struct chunk);
-  uint64_t offset = heap_alloc(size, BLOCK_JOB, list);
+  uint32_t spare = chunks == 1 ? JOB_SPARE : 0;
+  uint64_t offset = heap_alloc(size + spare, BLOCK_JOB, list);
   if (!offset) return 0;
   struct job *job = heap_payload(offset);
   memset(job, 0, size);
   job->chunks = chunks;
   job->place = POOL_NOWHERE;
+  job->spare = (uint32_t)size;
+  job->spare_size = spare;
   return offset;
 }
 
-/* Wakes as many as there is work for. */
-static void spread_news(struct pool *pool, uint32_t sleepers) {
-  atomic_fetch_add(&pool->news, 1);
-  if (!atomic_load(&pool->asleep)) return;
+/* Whether the worker that wrote this into pool.watcher is dead. */
+static int watcher_is_dead(uint32_t watcher) {
+  return robust_is_free(&family_slot((int)watcher - 1)->life);
+}
+
+/* Takes the watcher off, if there is one that lives: it will come by itself. */
+static uint32_t take_watcher(struct pool *pool) {
+  uint32_t watcher = atomic_load(&pool->watcher);
+  if (!watcher || !atomic_compare_exchange_strong(&pool->watcher, &watcher, 0)) return 0;
+  return !watcher_is_dead(watcher);
+}
+
+/* Makes as many come as there is work for. */
+static void spread_news(struct pool *pool, uint32_t workers) {
+  atomic_fetch_add(&pool->news, 1); /* seq_cst: before the look at who watches and who sleeps */
+  uint32_t sleepers = workers - take_watcher(pool);
+  if (!sleepers || !atomic_load(&pool->asleep)) return;
   futex_wake(&pool->news, sleepers < INT32_MAX ? (int)sleepers : INT32_MAX);
 }
 
@@ -126,7 +142,9 @@ void pool_nudge(struct pool *pool) {
 }
 
 void pool_enlist(struct pool *pool, uint32_t number, int slot) {
-  if (number < pool->members) atomic_store(&pool->member[number], (uint32_t)(slot + 1));
+  if (number >= pool->members) return;
+  uint32_t former = atomic_exchange(&pool->member[number], (uint32_t)(slot + 1));
+  if (former) atomic_compare_exchange_strong(&pool->watcher, &former, 0);
 }
 
 static int has_free_chunk(struct job *job) {
@@ -154,13 +172,24 @@ static uint64_t enter_any(struct pool *pool, uint64_t *cursor) {
   return 0;
 }
 
+/* Looks for news for a while without sleeping, unless another worker does. */
+static void watch(struct pool *pool, uint32_t news) {
+  uint32_t me = (uint32_t)family_index() + 1, other = 0;
+  int mine = atomic_compare_exchange_strong(&pool->watcher, &other, me);
+  if (!mine && !watcher_is_dead(other)) return;
+  if (!mine && !atomic_compare_exchange_strong(&pool->watcher, &other, me)) return;
+  for (int i = futex_spins(); i > 0 && atomic_load(&pool->news) == news; i--) futex_pause();
+  atomic_compare_exchange_strong(&pool->watcher, &me,
+                                 0); /* seq_cst: before the last look at news */
+}
+
 uint64_t pool_enter(struct pool *pool, uint64_t *cursor, int *closed, int64_t deadline) {
   uint32_t news = atomic_load(&pool->news);
   *closed = 0;
   uint64_t job = enter_any(pool, cursor);
   if (job) return job;
   if ((*closed = (int)atomic_load(&pool->closed))) return 0;
-  for (int i = futex_spins(); i > 0 && atomic_load(&pool->news) == news; i--) futex_pause();
+  watch(pool, news);
   if (atomic_load(&pool->news) == news) {
     atomic_fetch_add(&pool->asleep, 1);
     futex_wait(&pool->news, news, deadline);

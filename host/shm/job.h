@@ -1,9 +1,11 @@
 /* Work for a pool: tables of chunks that workers claim by themselves, and where they find them.
 
    A job is a block of the parent's: header, then its chunks. It owns the blocks of input and of
-   results. A pool is a shared object with POOL_JOBS places for posted jobs, used in turn; its
-   workers look there when `news` changes. A job never gets work back: what a dead worker leaves is
-   a new job, so a worker that found nothing in a place need not look there again (its cursor).
+   results. One of a single chunk has spare room behind it: the parent uses it first and leaves the
+   rest to whoever claims the chunk, so a small call needs no other block. A pool is a shared object
+   with POOL_JOBS places for posted jobs, used in turn; its workers look there when `news` changes.
+   A job never gets work back: what a dead worker leaves is a new job, so a worker that found
+   nothing in a place need not look there again (its cursor).
 
    chunk.state  FREE -> index of the claimer's slot + 1 (compare-and-swap by the worker: claim and
    ownership record are one store) -> DONE, perhaps with a reason why done_items is less than items
@@ -17,6 +19,11 @@
    pool.tail    posts ever made; post number n stands in job[n % POOL_JOBS]. Parent only.
    pool.asleep  workers that sleep on news. Who dies asleep is never taken off: the price is a
    system call at each post.
+   pool.watcher slot + 1 of the one worker that looks at news without sleeping, 0: none. It writes
+   itself there and takes itself off when it goes to sleep; a post takes it off, too, and wakes one
+   less: two that watch would keep the parent from its CPU where there are two. A dead one is
+   overwritten by the next, does not count when something is posted, and is taken off with its
+   membership, before its slot can be anybody else's.
    pool.member  slot + 1 of each worker, 0: none. Parent only.
    pool.job     written by the parent: a job; LEAVING while it looks whether anybody is in it, then
    empty, or WITHDRAWN: a job that ends when the last worker has left it.
@@ -42,6 +49,7 @@
 /* Done, but not all of it: */
 #define CHUNK_CUT (CHUNK_DONE | 1u)  /* the rest was not begun */
 #define CHUNK_FULL (CHUNK_DONE | 2u) /* no memory for the outcome of the next item */
+#define JOB_SPARE 1000u
 #define POOL_JOBS 1024
 #define POOL_NOWHERE UINT32_MAX
 /* In pool.job, where offsets are multiples of 64: */
@@ -78,7 +86,9 @@ struct job {
   uint64_t seed;    /* each item's random numbers come from this and its index */
   uint64_t timeout; /* ns that an item may run; 0: as long as it takes */
   uint32_t place;   /* in pool.job[], POOL_NOWHERE: not posted; parent only */
-  uint32_t pad0[3];
+  uint32_t spare;   /* where unused bytes begin in its block, from the job's own beginning, and */
+  uint32_t spare_size; /* how many there are */
+  uint32_t pad0;
   _Atomic uint32_t hint;
   _Atomic uint32_t stop;
   _Atomic uint32_t waited;
@@ -95,7 +105,8 @@ struct pool {
   _Atomic uint64_t tail;
   uint64_t litter; /* changes in transactions */
   uint32_t members;
-  uint32_t pad[7];
+  _Atomic uint32_t watcher;
+  uint32_t pad[6];
   _Atomic uint64_t job[POOL_JOBS];
   _Atomic uint32_t member[];
 };
@@ -136,6 +147,10 @@ void job_stop(struct pool *pool, struct job *job);
 int job_wait(struct job *job, uint32_t chunk, const int *workers, int n, int64_t deadline);
 /* Parent: ends the chunk that the dead worker of this slot had claimed: its number, or -1. */
 int64_t job_bury(struct job *job, int slot);
+
+static inline char *job_spare(struct job *job) {
+  return (char *)job + job->spare;
+}
 
 static inline int chunk_is_done(const struct chunk *chunk) {
   return (atomic_load(&chunk->state) & CHUNK_DONE) != 0;

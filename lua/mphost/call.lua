@@ -24,37 +24,67 @@ Call.__index = Call
 
 Call.ITEM, Call.SPREAD, Call.LIST, Call.EACH = 0, 1, 2, 3
 
+-- What most calls never change stands here: fields of their own cost each call.
+Call.base, Call.at, Call.busy, Call.mode, Call.timeout = 0, 1, 0, Call.ITEM, 0
+Call.done, Call.collect = false, false
+
+-- How the items of a call are worked on. Calls without options of their own share their pool's.
+local function shape_of(pool, options)
+  local timeout = options.timeout or pool._options.timeout
+  return core.shape(options.mode or Call.ITEM, options.chunk or 0, math.max(pool.workers, 1),
+    options.collect or false, pool._seed, timeout and math.ceil(timeout * 1e9) or 0, pool._inherited ~= nil)
+end
+
+local plain = {}
+for mode = Call.ITEM, Call.EACH do plain[mode] = { mode = mode } end
+Call.PLAIN = plain
+
+---@param pool mphost.Pool
+---@param mode integer
+---@return userdata
+function Call.plain_shape(pool, mode)
+  local shape = pool._shapes[mode] or shape_of(pool, plain[mode])
+  pool._shapes[mode] = shape
+  return shape
+end
+
 ---@param pool mphost.Pool
 ---@param name string  of the method, for messages
 ---@param f function
 ---@param items table
 ---@param n integer
----@param options table?  mode, chunk, retries, collect, timeout, base: items before the first (of a longer call)
+---@param options table  mode, chunk, retries, collect, timeout, base: items before the first (of a longer call);
+---Call.PLAIN[mode]: only that
 ---@return mphost.Call
 function Call.new(pool, name, f, items, n, options)
-  options = options or {}
-  local timeout = options.timeout or pool._options.timeout
-  local inherited = pool._inherited ~= nil
-  return setmetatable({
-    pool = pool, name = name, f = f, items = items, n = n, base = options.base or 0, results = { n = n }, errors = {},
-    jobs = {}, over = {}, unposted = {}, tries = {}, at = 1, done = false, posted = core.clock(), busy = 0,
-    retries = options.retries or pool._retries, collect = options.collect or false,
-    shape = { chunk = options.chunk or 0, workers = math.max(pool.workers, 1), collect = options.collect or false,
-      mode = options.mode or 0, seed = pool._seed, timeout = timeout and math.ceil(timeout * 1e9) or 0,
-      inherited = inherited, base = options.base or 0 },
-  }, Call)
+  local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = { n = n }, errors = {},
+    jobs = {}, mode = options.mode, timeout = options.timeout or pool._options.timeout }, Call)
+  if plain[options.mode] == options then
+    self.shape = Call.plain_shape(pool, options.mode)
+  else
+    self.shape = shape_of(pool, options)
+    self.base, self.retries, self.collect = options.base, options.retries, options.collect
+  end
+  return self
 end
 
 -- Items first..last become a job. It raises when they cannot be sent.
 local function post(self, first, last)
   local job = core.job(self.f, self.items, first, last, self.shape)
   self.jobs[#self.jobs + 1] = job
-  self.unposted[job] = not self.pool._core:post(job) or nil
+  if self.pool._core:post(job) then return end
+  self.unposted = self.unposted or {}
+  self.unposted[job] = true
 end
 
 ---Gives the work out. Raises, without a position, when it cannot be sent or no worker can be started.
-function Call:begin()
+---@param job userdata?  it is given out already, as this
+function Call:begin(job)
   local pool = self.pool
+  if job then
+    pool._calls[#pool._calls + 1], self.jobs[1] = self, job
+    return
+  end
   if self.n == 0 then return self:finish() end
   if pool:_is_here() then return self:run_here() end
   crew.start(pool)
@@ -95,12 +125,19 @@ function Call:no_room(index)
     message = "not enough shared memory for the result" }
 end
 
+---@param job userdata
+---@return boolean
+function Call:is_posted(job)
+  return not (self.unposted and self.unposted[job])
+end
+
 ---Its chunk of a dead worker: what there was to do.
 ---@param worker table
 ---@param lost table[]  gets it
 function Call:bury(worker, lost)
-  for _, job in ipairs(self.jobs) do
-    if not self.over[job] and not self.unposted[job] then
+  for at = self.at, #self.jobs do
+    local job = self.jobs[at]
+    if self:is_posted(job) then
       local first, last, in_hand, part = job:bury(worker.slot)
       if first then
         lost[#lost + 1] = { call = self, first = first, last = last, in_hand = in_hand,
@@ -111,22 +148,23 @@ function Call:bury(worker, lost)
 end
 
 local function death_of_item(self, worker, index, part)
-  local tries = (self.tries[index] or 0) + 1
+  self.tries = self.tries or {}
+  local tries, retries = (self.tries[index] or 0) + 1, self.retries or self.pool._retries
   self.tries[index] = tries
   local status = worker.status
   local exited = type(status) == "number" and status >= 0
   local late = worker.overdue and status == -9
-  if tries <= self.retries and not exited and not late then return nil end
+  if tries <= retries and not exited and not late then return nil end
   local record = { index = part or index, item = index, worker = worker.number, pid = worker.pid }
   if late then
-    record.kind, record.message = "timeout", ("timed out after %.6g s, and was killed"):format(self.shape.timeout / 1e9)
+    record.kind, record.message = "timeout", ("timed out after %.6g s, and was killed"):format(self.timeout)
   elseif exited then
     record.kind, record.message = "exit", ("the task ended its worker, as os.exit(%d) does"):format(status)
   else
     record.kind = worker.memory and "memory" or "crash"
     record.message = ("worker %d (pid %d) was %s%s%s"):format(worker.number, worker.pid,
       errors.describe(status, worker.dumped), worker.memory and ": " .. worker.memory or "",
-      tries > 1 and (", try %d of %d"):format(tries, self.retries + 1) or "")
+      tries > 1 and (", try %d of %d"):format(tries, retries + 1) or "")
     record.traceback = worker.trace
   end
   return record
@@ -158,7 +196,7 @@ function Call:lost(worker, range)
 end
 
 local function have_posted(self, job)
-  if not self.unposted[job] then return true end
+  if self:is_posted(job) then return true end
   if not self.pool._core:post(job) then return false end
   self.unposted[job] = nil
   return true
@@ -174,7 +212,6 @@ function Call:advance(timeout)
     if timeout == 0 and not job:ready() then return end
     local state, first, last, full = job:collect(self.results, self.errors, self.pool._slots, timeout)
     if state == "done" then
-      self.over[job] = true
       self.busy = self.busy + job:busy()
       job:free(self.pool._core)
       self.at = self.at + 1
@@ -195,18 +232,17 @@ end
 ---@return boolean
 function Call:is_ready()
   local job = self.jobs[self.at]
-  return self.done or not job or self.unposted[job] ~= nil or #self.errors > 0 and not self.collect or job:ready()
+  return self.done or not job or not self:is_posted(job) or #self.errors > 0 and not self.collect or job:ready()
 end
 
 -- Nothing more of it is worked on; what workers have in hand they finish for nobody.
 local function abandon(self)
-  for _, job in ipairs(self.jobs) do
-    if not self.over[job] then
-      job:stop()
-      job:free(self.pool._core)
-    end
+  for at = self.at, #self.jobs do
+    self.jobs[at]:stop()
+    self.jobs[at]:free(self.pool._core)
+    self.jobs[at] = nil
   end
-  self.jobs, self.unposted = {}, {}
+  self.unposted = nil
 end
 
 local function leave_pool(self)
@@ -227,7 +263,7 @@ function Call:task_error(record)
     if worker.pid == record.pid then fields.worker = worker.number end
   end
   fields.call = self.name
-  if self.shape.mode == Call.LIST then
+  if self.mode == Call.LIST then
     fields.index, fields.item = nil, nil
   else
     local items = self.source or self.items

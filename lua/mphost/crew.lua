@@ -130,8 +130,8 @@ end
 function crew.break_off(pool, call)
   local busy = {}
   for _, worker in ipairs(pool._workers) do
-    for _, job in ipairs(call.jobs) do
-      if not call.over[job] and job:holds(worker.slot) then busy[worker] = true end
+    for at = call.at, #call.jobs do
+      if call.jobs[at]:holds(worker.slot) then busy[worker] = true end
     end
   end
   call:cancel()

@@ -54,8 +54,12 @@ local function new_call(self, name, f, given, options, mode)
   usable(self, name)
   check.callable(2, 1, name, f)
   local list, n = items.list(2, 2, name, given)
-  local read = read_options(name, options)
-  read.mode = mode
+  mode = mode or Call.ITEM
+  local read = Call.PLAIN[mode]
+  if options ~= nil then
+    read = read_options(name, options)
+    read.mode = mode
+  end
   if mode == Call.SPREAD then
     for i = 1, n do
       if type(list[i]) ~= "table" then
@@ -71,8 +75,8 @@ local function raise(why, level)
   error(why, type(why) == "string" and level or 0)
 end
 
-local function begin(call, level)
-  local ok, why = pcall(call.begin, call)
+local function begin(call, level, job)
+  local ok, why = pcall(call.begin, call, job)
   if not ok then raise(why, level) end
 end
 
@@ -84,9 +88,9 @@ local function collected(call)
 end
 
 -- Runs it to its end: nil, message, "cancelled" when the pool was terminated meanwhile.
-local function finish(call, deeper)
+local function finish(call, deeper, job)
   deeper = deeper or 0
-  begin(call, 5 + deeper)
+  begin(call, 5 + deeper, job)
   local ok, why = pcall(wait.one, call)
   if not ok then
     crew.break_off(call.pool, call)
@@ -149,10 +153,15 @@ function methods:each(f, given, options)
   return call.n, failed
 end
 
+local function check_call(self, name, f)
+  usable(self, name)
+  check.callable(2, 1, name, f)
+end
+
 local function call_of(self, name, f, ...)
   usable(self, name)
   check.callable(2, 1, name, f)
-  return Call.new(self, name, f, { table.pack(...) }, 1, { mode = Call.LIST })
+  return Call.new(self, name, f, { table.pack(...) }, 1, Call.PLAIN[Call.LIST])
 end
 
 local function values(call)
@@ -160,14 +169,25 @@ local function values(call)
   return table.unpack(list, 1, list.n)
 end
 
+-- What came of the short way (core.pool:call): the results; or what it takes to go the long one.
+local function applied(self, f, well, ...)
+  if well then return ... end
+  local arguments, job = ...
+  local call = Call.new(self, "apply", f, { arguments }, 1, Call.PLAIN[Call.LIST])
+  if not finish(call, 0, job) then return nil, "cancelled", "cancelled" end
+  return values(call)
+end
+
 ---f(...) in a worker.
 ---@param f function
 ---@param ... any
 ---@return any ...  what f returned
 function methods:apply(f, ...)
-  local call = call_of(self, "apply", f, ...)
-  if not finish(call) then return nil, "cancelled", "cancelled" end
-  return values(call)
+  check_call(self, "apply", f)
+  if #self._calls > 0 or #self._workers < self.workers or self:_is_here() then
+    return applied(self, f, false, table.pack(...))
+  end
+  return applied(self, f, self._core:call(Call.plain_shape(self, Call.LIST), self._slots, f, ...))
 end
 
 ---f(...) in a worker, without waiting.

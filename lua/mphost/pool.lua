@@ -90,7 +90,7 @@ end
 
 -- Whether its calls run in this process.
 function methods:_is_here()
-  return self.workers == 0 or self._worker_pid == core.pid()
+  return self.workers == 0 or self._worker_pid ~= nil and self._worker_pid == core.pid()
 end
 
 function methods:_begin_here()
@@ -166,8 +166,9 @@ function pool.make(options, inherited)
   local self = setmetatable({
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = read.retries or 0, _options = read, _inherited = inherited, _id = ("%d:%d"):format(core.pid(), count),
-    _state = "open", _pid = core.pid(), _core = handle, _workers = {}, _slots = {}, _calls = {}, _deaths = 0,
-    _seed = read.seed or process.seed(), _stats = { done = 0, failed = 0, busy = 0, deaths = 0, started = 0 },
+    _state = "open", _pid = core.pid(), _core = handle, _shapes = {}, _workers = {}, _slots = {},
+    _calls = {}, _deaths = 0, _seed = read.seed or process.seed(),
+    _stats = { done = 0, failed = 0, busy = 0, deaths = 0, started = 0 },
   }, Pool)
   open_pools[self] = true
   by_id[self._id] = self

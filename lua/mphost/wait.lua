@@ -39,7 +39,7 @@ function wait.one(call, deadline)
       step(pool)
       return call.done or nil
     end
-    local alone = #pool._calls == 1 and not call.unposted[call.jobs[call.at]]
+    local alone = #pool._calls == 1 and not call.unposted
     if alone then
       call:advance(math.min(left, 0.25))
     else

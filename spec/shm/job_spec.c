@@ -297,6 +297,33 @@ static void a_post_wakes(void **state) {
   munmap((void *)times, CHUNKS * sizeof *times);
 }
 
+/* One watches, and a post takes it off. Who was it and is no member any more is taken off, too. */
+static void one_watches(void **state) {
+  (void)state;
+  uint32_t me = (uint32_t)family_index() + 1;
+  pool->watcher = me;
+  assert_int_equal(pool_post(pool, job_block), 0);
+  assert_int_equal(pool->watcher, 0);
+  pool_enlist(pool, 3, family_index());
+  pool->watcher = me;
+  pool_enlist(pool, 3, -1);
+  assert_int_equal(pool->watcher, 0);
+  _Atomic uint32_t *times = spec_page(CHUNKS * sizeof *times);
+  struct member m[2];
+  for (int i = 0; i < 2; i++) {
+    m[i] = member_start(worker_run, (void *)times);
+    wait_asleep(&m[i]);
+    if (i == 0) pool->watcher = (uint32_t)m[0].slot + 1;
+  }
+  assert_int_equal(pool->watcher, m[0].slot + 1); /* the other one did not push it aside */
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(proc_signal(&m[i].proc, SIGKILL), 0);
+    member_end(&m[i]);
+  }
+  withdraw();
+  munmap((void *)times, CHUNKS * sizeof *times);
+}
+
 /* Workers that leave free what is litter and nothing else, while the parent takes jobs down. */
 static void litter_about(void **state) {
   (void)state;
@@ -338,7 +365,7 @@ int main(void) {
       a_case(a_new_job),          a_case(a_stopped_job),   a_case(posting),
       a_case(closed_drains),      a_case(each_chunk_once), a_case(a_worker_dies),
       a_case(workers_are_killed), a_case(a_post_wakes),    a_case(places_in_turn),
-      a_case(the_last_frees),     a_case(litter_about),
+      a_case(the_last_frees),     a_case(litter_about),    a_case(one_watches),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

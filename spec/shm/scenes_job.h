@@ -3,6 +3,7 @@
 #define SPEC_SHM_SCENES_JOB_H
 
 #include "scenes.h"
+#include "os/futex.h"
 #include "shm/job.h"
 
 static uint64_t job_pool_hold, job_at;
@@ -87,7 +88,52 @@ static enum outcome leave_verify(void) {
   return done ? DONE : NOT_DONE;
 }
 
+/* ---- who waits for news ---- */
+
+static void empty_pool(void) {
+  futex_spins(); /* asks the system once; not in the victim */
+  uint64_t offset = pool_new(2, family_ledger(), &job_pool_hold);
+  assert_true(offset);
+  job_pool = heap_payload(offset);
+}
+
+static void news_act(void) {
+  uint64_t cursor = 0;
+  int closed;
+  must(pool_enter(job_pool, &cursor, &closed, clock_now() + 45 * SPEC_MS) == 0);
+}
+
+/* Nobody else does: it slept, or watches still. */
+static void news_early(void) {
+  uint32_t watcher = atomic_load(&job_pool->watcher);
+  if (watcher) assert_true(robust_is_free(&family_slot((int)watcher - 1)->life));
+  assert_in_range(job_pool->asleep, 0, 1);
+}
+
+static void newcomer_run(void *arg) {
+  (void)arg;
+  uint64_t cursor = 0;
+  int closed;
+  must(pool_enter(job_pool, &cursor, &closed, CLOCK_NEVER) != 0);
+}
+
+/* The dead one is no watcher for whom a post would leave a sleeper asleep. */
+static enum outcome news_verify(void) {
+  struct member newcomer = member_start(newcomer_run, NULL);
+  wait_asleep(&newcomer);
+  job_at = job_new(2, family_ledger());
+  int64_t since = clock_now();
+  assert_int_equal(pool_post(job_pool, job_at), 0);
+  assert_int_equal(member_end(&newcomer), 0);
+  assert_true(clock_now() - since < 500 * SPEC_MS * spec_slower());
+  pool_withdraw(job_pool, job_at);
+  pool_sweep(job_pool);
+  object_drop(job_pool_hold);
+  return EITHER;
+}
+
 static const struct scene job_scenes[] = {
+    {"a worker waits for news", empty_pool, NULL, news_act, NULL, news_early, news_verify, NULL, 0},
     {"a worker claims and finishes", posted_job, work_arm, work_act, NULL, work_early, work_verify,
      NULL, 0},
     {"the last worker frees the job", posted_job, leave_arm, leave_act, NULL, NULL, leave_verify,
