@@ -2,6 +2,7 @@
 #include "app/state.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -12,6 +13,7 @@
 #include "bind/bind.h"
 #include "bind/launch.h"
 #include "mphost.h"
+#include "os/memory.h"
 #include "shm/family.h"
 
 /* The loader of an embedded file, which is upvalue 1. Arguments as for every loader: the module's
@@ -96,6 +98,19 @@ static int fill(lua_State *L) {
   return 0;
 }
 
+/* From this size on the C library maps each block by itself, whatever it has learnt. */
+#define MAPPED ((size_t)32 << 20)
+
+/* What luaL_newstate would give, with advice for the largest: a string of 100 MB is filled from one
+ * end to the other. */
+static void *alloc_advised(void *user, void *block, size_t old, size_t new) {
+  (void)user, (void)old;
+  if (new == 0) return free(block), NULL;
+  void *made = realloc(block, new);
+  if (made && new > MAPPED) memory_fill(made, new);
+  return made;
+}
+
 /* Lua's allocator within a limit. At the limit Lua collects, and raises if that does not help. */
 static void *alloc_within(void *user, void *block, size_t old, size_t new) {
   struct memory *m = user;
@@ -114,7 +129,10 @@ static void warn_nobody(void *user, const char *text, int more) {
 static lua_State *create(struct memory *memory) {
   lua_State *L = memory->alloc ? lua_newstate(memory->alloc, memory->user) : luaL_newstate();
   if (!L) return NULL;
-  if (memory->alloc) lua_setwarnf(L, warn_nobody, NULL);
+  if (memory->alloc)
+    lua_setwarnf(L, warn_nobody, NULL);
+  else
+    lua_setallocf(L, alloc_advised, NULL);
   if (memory->limit == 0) return L;
   memory->alloc = lua_getallocf(L, &memory->user);
   memory->used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);

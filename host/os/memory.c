@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Adds the numbers in the file's lines that begin with one of the names; NULL: the file is one
    number. UINT64_MAX: there is none. */
@@ -72,4 +73,11 @@ uint64_t memory_available(void) {
   }
   fclose(file);
   return least;
+}
+
+void memory_fill(void *memory, size_t size) {
+  const uintptr_t huge = (uintptr_t)2 << 20;
+  uintptr_t from = ((uintptr_t)memory + huge - 1) & ~(huge - 1);
+  uintptr_t to = ((uintptr_t)memory + size) & ~(huge - 1);
+  if (from < to) madvise((void *)from, to - from, MADV_HUGEPAGE);
 }

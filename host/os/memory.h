@@ -6,11 +6,17 @@
 #ifndef OS_MEMORY_H
 #define OS_MEMORY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Bytes that can be had without anybody being killed: what the system has available, and what the
    memory limits of this process's cgroups (v1 and v2, on every level) leave, whichever is least.
    UINT64_MAX: nobody says. */
 uint64_t memory_available(void);
+
+/* Private memory that is about to be filled: the system may give it in huge pages (2 MB on x86-64),
+   which costs a fraction of the page faults: 15 ms instead of 60 for 100 MB. Advice: nothing fails.
+ */
+void memory_fill(void *memory, size_t size);
 
 #endif

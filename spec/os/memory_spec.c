@@ -131,10 +131,41 @@ static void a_map_refuses(void **state) {
 
 #define a_case(name) cmocka_unit_test_setup_teardown(name, case_begin, case_end)
 
+/* Whether the mapping that begins at this address is advised to be of huge pages. */
+static int is_advised(uintptr_t start) {
+  char line[256], range[32];
+  int within = 0, advised = 0;
+  snprintf(range, sizeof range, "%lx-", (unsigned long)start);
+  FILE *maps = fopen("/proc/self/smaps", "r");
+  assert_non_null(maps);
+  while (fgets(line, sizeof line, maps)) {
+    if (strchr(line, '-') && strstr(line, " rw")) within = strncmp(line, range, strlen(range)) == 0;
+    if (within && strncmp(line, "VmFlags:", 8) == 0) advised = strstr(line, " hg") != NULL;
+  }
+  fclose(maps);
+  return advised;
+}
+
+/* Whole huge pages inside it are, what lies before and behind is not touched. */
+static void filling(void **state) {
+  (void)state;
+  const size_t huge = (size_t)2 << 20;
+  if (access("/sys/kernel/mm/transparent_hugepage", R_OK) < 0) skip();
+  char *map = mmap(NULL, 8 * huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_ptr_not_equal(map, MAP_FAILED);
+  uintptr_t first = ((uintptr_t)map + huge - 1) & ~(huge - 1);
+  memory_fill((char *)first + 1, huge);
+  assert_false(is_advised(first + huge));
+  memory_fill((char *)first + 1, 3 * huge);
+  assert_true(is_advised(first + huge));
+  memory_fill(NULL, 0);
+  munmap(map, 8 * huge);
+}
+
 int main(void) {
   const struct CMUnitTest cases[] = {
-      a_case(this_machine), a_case(the_system_says), a_case(groups_of_v2),
-      a_case(groups_of_v1), a_case(a_map_refuses),
+      cmocka_unit_test(filling), a_case(this_machine), a_case(the_system_says),
+      a_case(groups_of_v2),      a_case(groups_of_v1), a_case(a_map_refuses),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
