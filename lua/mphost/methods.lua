@@ -17,15 +17,17 @@ function methods._self(self, name)
   end
 end
 
-local function usable(self, name)
+-- depth: functions between the method and here.
+local function usable(self, name, depth)
+  local level = 3 + depth
   if getmetatable(self) ~= methods._class then
-    error(("calling '%s' on bad self (pool:%s(...) expected)"):format(name, name), 4)
+    error(("calling '%s' on bad self (pool:%s(...) expected)"):format(name, name), level)
   end
   if self:_is_here() and self._state == "open" then return end
   if self._pid ~= core.pid() then
-    error(("'%s': a pool can be used only by the process that made it"):format(name), 4)
+    error(("'%s': a pool can be used only by the process that made it"):format(name), level)
   end
-  if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), 4) end
+  if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), level) end
 end
 
 local known = { chunk = "number", retries = "number", on_error = "string", timeout = "number",
@@ -51,7 +53,7 @@ end
 
 -- Checked arguments as a call that has not begun. Two frames below the method's caller.
 local function new_call(self, name, f, given, options, mode)
-  usable(self, name)
+  usable(self, name, 1)
   check.callable(2, 1, name, f)
   local list, n = items.list(2, 2, name, given)
   mode = mode or Call.ITEM
@@ -135,7 +137,7 @@ end
 function methods:each(f, given, options)
   if type(given) == "table" and getmetatable(given) ~= nil and getmetatable(given) ~= items.Range
     or type(given) == "function" then
-    usable(self, "each")
+    usable(self, "each", 0)
     check.callable(1, 1, "each", f)
     local read = read_options("each", options)
     read.mode = Call.EACH
@@ -154,12 +156,12 @@ function methods:each(f, given, options)
 end
 
 local function check_call(self, name, f)
-  usable(self, name)
+  usable(self, name, 1)
   check.callable(2, 1, name, f)
 end
 
 local function call_of(self, name, f, ...)
-  usable(self, name)
+  usable(self, name, 1)
   check.callable(2, 1, name, f)
   return Call.new(self, name, f, { table.pack(...) }, 1, Call.PLAIN[Call.LIST])
 end
@@ -237,7 +239,7 @@ function methods:starmap_async(f, given, options)
 end
 
 local function new_stream(self, name, f, given, options, ordered)
-  usable(self, name)
+  usable(self, name, 1)
   check.callable(2, 1, name, f)
   local read = read_options(name, options)
   read.ordered = ordered
@@ -368,7 +370,7 @@ end
 ---@param init any  merged in front of all; the result for no items
 ---@return any
 function methods:reduce(f, merge, given, init)
-  usable(self, "reduce")
+  usable(self, "reduce", 0)
   check.callable(1, 1, "reduce", f)
   check.callable(1, 2, "reduce", merge)
   local list, n = items.list(1, 3, "reduce", given)

@@ -297,6 +297,13 @@ describe("Pool", function()
     raises("'map': the pool is closed", function() pool:map(square, { 1 }) end)
     raises("'starmap': the pool is closed", function() pool:starmap(square, { { 1 } }) end)
     raises("'apply': the pool is closed", function() pool:apply(square, 1) end)
+    for name, call in pairs {
+      reduce = function() pool:reduce(square, square, { 1 }) end, each = function() pool:each(square, ipairs { 1 }) end,
+      imap = function() pool:imap(square, { 1 }) end,
+    } do
+      local _, why = pcall(call)
+      assert.matches("pool_spec%.lua:%d+: '" .. name .. "': the pool is closed", why)
+    end
     assert.is_true(pool:join())
     assert.is_true(pool:join(0))
     assert.same({}, probe.children())
