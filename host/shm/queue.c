@@ -225,14 +225,16 @@ static int may_get(struct queue *q) {
 }
 
 /* Holding `get`, the ring is empty: 0 something came back, -EPIPE: nothing will ever come, -EAGAIN
- * otherwise. */
+   otherwise. First into the hands, then at what came back: that is the way that messages go while
+   nobody else can get. */
 static int look_elsewhere(struct queue *q, int now) {
+  int closed = (q->tail_seen & CLOSED) != 0, may_return = 0;
   if (q->hand) {
     hand_look(q, now);
+    may_return = closed && hand_may_return(q);
     if (atomic_load(&q->back_count)) return 0;
-    if ((q->tail_seen & CLOSED) && hand_may_return(q)) return -EAGAIN;
   }
-  return q->tail_seen & CLOSED ? -EPIPE : -EAGAIN;
+  return closed && !may_return ? -EPIPE : -EAGAIN;
 }
 
 /* Holding `get`: waits until there is a message. */
