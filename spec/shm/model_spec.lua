@@ -1,5 +1,5 @@
--- The protocols of robust.c, queue.c and journal.c, searched by spin in all their states: small families here, larger
--- ones in model_soak_spec.lua. The models say what they take for granted.
+-- The protocols of robust.c, queue.c, hand.c and journal.c, searched by spin in all their states: small families here,
+-- larger ones in model_soak_spec.lua. The models say what they take for granted.
 local helper = require "support.helper"
 local checker = require "shm.model.checker"
 
@@ -59,4 +59,30 @@ describe("The queue's model", function()
   it("fails if the ring grows under a consumer", function()
     breaks(PAIR .. "CAPACITY=0 RING=1 EACH=3 MUTANT=GROW_ALONE")
   end)
+end)
+
+describe("The model of redelivery", function()
+  local function holds(definitions)
+    helper.deadline(100)
+    checker.holds("redelivery", definitions)
+  end
+  local function breaks(definitions)
+    helper.deadline(100)
+    checker.breaks("redelivery", definitions)
+  end
+
+  it("ends, all dealt with, without slices", function() holds "EACH=2" end)
+  it("holds though one dies", function() holds("EACH=1" .. DIES) end)
+  it("fails if a closed queue looks for what came back before it looks into hands", function()
+    breaks("EACH=1 ASKER=1 MUTANT=BACK_FIRST" .. DIES)
+  end)
+  it("fails if it does not look into hands", function() breaks "EACH=1 MUTANT=HANDS_FORGOT" end)
+  it("fails if a message goes back in two transactions", function()
+    breaks("EACH=1 ASKER=1 MUTANT=TWO_STEPS" .. DIES)
+  end)
+  it("fails if who sleeps does not look for the dead", function() breaks("EACH=1 MUTANT=NO_LOOK" .. DIES) end)
+  it("fails if living ones' messages go back", function() breaks "EACH=1 MUTANT=LOOK_AT_ALL" end)
+  it("fails if head moves before the message", function() breaks("EACH=1 MUTANT=TAKE_ALONE" .. DIES) end)
+  it("fails if task_done wakes nobody", function() breaks "EACH=1 MUTANT=NO_DONE_WAKE" end)
+  it("fails if acked moves before the message", function() breaks("EACH=1 MUTANT=DONE_ALONE" .. DIES) end)
 end)

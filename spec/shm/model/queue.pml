@@ -15,7 +15,7 @@
    - A producer that finds the ring full waits for a consumer to leave `get` or to make room.
      The code tries again every millisecond; waiting is the same but for the turns in vain.
    - Messages that go in or out together are one here, for one store commits them all. Redelivery
-     (hand.c) moves blocks in transactions as puts and gets of blocks do, and is left out.
+     (hand.c) has a model of its own, redelivery.pml.
    - Counts do not wrap, as 2^31 messages are not put meanwhile.
 
    What is put: EACH messages by each producer, every second one a block of its own if BLOCKS (its
