@@ -48,7 +48,7 @@ build = {
           "host/bind/bind_process.c", "host/bind/bind_queue.c", "host/bind/bind_semaphore.c",
           "host/bind/bind_system.c", "host/bind/bind_value.c", "host/bind/bind_worker.c",
           "host/bind/guard.c", "host/bind/interrupt.c", "host/bind/launch.c", "host/bind/message.c",
-          "host/bind/number.c", "host/bind/outcome.c", "host/bind/parcel.c", "host/bind/sync.c",
+          "host/bind/number.c", "host/bind/outcome.c", "host/bind/parcel.c", "host/bind/sync.c", "host/bind/thread.c",
           "host/codec/bytecode.c", "host/codec/decode.c", "host/codec/decode_code.c",
           "host/codec/decode_table.c", "host/codec/encode.c", "host/codec/encode_func.c",
           "host/codec/encode_table.c", "host/codec/memo.c", "host/codec/names.c", "host/codec/trail.c",

@@ -2,12 +2,12 @@
 #include "bind/message.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bind/interrupt.h"
 #include "bind/parcel.h"
+#include "bind/thread.h"
 #include "os/clock.h"
 #include "shm/family.h"
 #include "shm/object.h"
@@ -152,25 +152,11 @@ size_t message_put_many(lua_State *L, uint64_t queue, int list, size_t n, int64_
 
 static _Thread_local struct buffer own;
 static _Thread_local const void *own_frame;
-static _Thread_local int own_noted; /* it goes with its thread */
-static pthread_key_t thread_end;
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 
-static void free_own(void *unused) {
-  (void)unused;
+/* When its thread ends. */
+static void free_own(void) {
   free(own.data);
   own = (struct buffer){0};
-}
-
-static void make_key(void) {
-  pthread_key_create(&thread_end, free_own);
-}
-
-static void note_own(void) {
-  if (own_noted) return;
-  own_noted = 1;
-  pthread_once(&thread_once, make_key);
-  pthread_setspecific(thread_end, &own);
 }
 
 static int free_buffer(lua_State *L) {
@@ -183,7 +169,7 @@ static int free_buffer(lua_State *L) {
 /* The thread's own buffer or, where decoding runs Lua code (__unpack) that gets something itself, a
  * fresh one pushed on the stack. */
 static struct buffer *open_buffer(lua_State *L) {
-  note_own();
+  if (!own.data) thread_at_end(free_own);
   if (!parcel_in_use(&own_frame)) return &own;
   struct buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
   *buffer = (struct buffer){0};

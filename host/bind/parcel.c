@@ -2,36 +2,22 @@
 #include "bind/parcel.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bind/thread.h"
 #include "shm/family.h"
 #include "shm/object.h"
 
 static _Thread_local struct parcel own;
 static _Thread_local const void *own_frame;
 static _Thread_local unsigned own_epoch; /* the region that its block is of */
-static _Thread_local int own_noted;      /* it goes with its thread */
-static pthread_key_t thread_end;
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 
-static void free_own(void *unused) {
-  (void)unused;
+/* When its thread ends. */
+static void free_own(void) {
   free(own.bytes.data);
   free(own.objects);
   memset(&own, 0, sizeof own);
-}
-
-static void make_key(void) {
-  pthread_key_create(&thread_end, free_own);
-}
-
-static void note_own(void) {
-  if (own_noted) return;
-  own_noted = 1;
-  pthread_once(&thread_once, make_key);
-  pthread_setspecific(thread_end, &own);
 }
 
 /* Goes on in a new block of at least so many bytes: 0 or -ENOMEM. */
@@ -82,7 +68,7 @@ static int free_parcel(lua_State *L) {
 
 struct parcel *parcel_open(lua_State *L) {
   struct parcel *parcel = &own;
-  note_own();
+  if (!own.bytes.data) thread_at_end(free_own);
   if (parcel_in_use(&own_frame)) {
     parcel = lua_newuserdatauv(L, sizeof *parcel, 0);
     memset(parcel, 0, sizeof *parcel);
