@@ -1,6 +1,7 @@
 /* Shared objects: see object.h. */
 #include "shm/object.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "shm/journal.h"
@@ -64,10 +65,13 @@ void object_condemn_block(uint64_t offset) {
   list_insert(dying(), &block->link);
 }
 
-static void (*ends[BLOCK_KINDS])(uint64_t block);
+typedef void end_of_block(uint64_t block);
 
-void object_on_end(int kind, void (*end)(uint64_t block)) {
-  ends[kind] = end;
+/* Each thread that opens the library says the same. */
+static _Atomic(end_of_block *) ends[BLOCK_KINDS];
+
+void object_on_end(int kind, end_of_block *end) {
+  atomic_store_explicit(&ends[kind], end, memory_order_relaxed);
 }
 
 /* Notes that a block goes: what it owns dies too, and its object if it was the last hold. */
@@ -75,7 +79,9 @@ static void take_apart(struct block *block) {
   uint64_t kind = journal_get(&block->kind);
   list_remove(&block->link);
   list_splice(dying(), &block->owned);
-  if (kind < BLOCK_KINDS && ends[kind]) ends[kind](region_offset(block));
+  end_of_block *end =
+      kind < BLOCK_KINDS ? atomic_load_explicit(&ends[kind], memory_order_relaxed) : NULL;
+  if (end) end(region_offset(block));
   if (kind == BLOCK_HOLD) {
     struct block *object = region_at(journal_get(&block->refs));
     uint64_t refs = journal_get(&object->refs) - 1;

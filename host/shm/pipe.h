@@ -23,7 +23,7 @@ struct end {
   uint64_t peer;
 };
 
-/* Once in the first process of a family, before any pipe. */
+/* In the first process of a family, before any pipe; again changes nothing. */
 void pipe_init(void);
 
 /* A new pipe: both ends' offsets with a hold in the list for each. Not duplex: the first only
