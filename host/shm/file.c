@@ -43,7 +43,7 @@ static void forget_holder(struct attachment *a) {
 static struct attachment *attach(struct attachment *a, uint64_t object) {
   a->object = object;
   a->uses = 1;
-  a->looked = 0;
+  atomic_init(&a->looked, 0);
   latch_lock();
   a->next = attachments;
   a->link = &attachments;
@@ -56,9 +56,15 @@ static struct attachment *attach(struct attachment *a, uint64_t object) {
 
 uint64_t file_length(struct attachment *a) {
   int64_t now = clock_tick();
-  if (now == a->looked) return a->length;
-  a->looked = now;
-  return a->length = filemap_length(&a->map);
+  /* acquire: who sees the tick sees a length that was asked for in it, or later */
+  if (now == atomic_load_explicit(&a->looked, memory_order_acquire))
+    return atomic_load_explicit(&a->length, memory_order_relaxed);
+  latch_lock(); /* in the order of the asking */
+  uint64_t length = filemap_length(&a->map);
+  atomic_store_explicit(&a->length, length, memory_order_relaxed);
+  atomic_store_explicit(&a->looked, now, memory_order_release);
+  latch_unlock();
+  return length;
 }
 
 void file_detach(struct attachment *a) {

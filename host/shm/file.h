@@ -37,8 +37,8 @@ struct file {
 
 struct attachment {
   filemap map;
-  int64_t looked;  /* in this tick of the clock its length was asked for ... */
-  uint64_t length; /* ... and was this */
+  _Atomic int64_t looked;  /* in this tick of the clock its length was asked for ... */
+  _Atomic uint64_t length; /* ... and was this; by any thread, under the latch */
   uint64_t object;
   _Atomic int uses;
   struct attachment *next, **link;
