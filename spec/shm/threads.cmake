@@ -21,7 +21,7 @@ if(NOT MPHOST_SANITIZE MATCHES "address")
         list(APPEND wrapped __tsan_unaligned_${access}${bytes})
       endforeach()
     endforeach()
-    foreach(bits 8 32 64)
+    foreach(bits 8 16 32 64)
       foreach(step load store exchange fetch_add fetch_sub fetch_and fetch_or fetch_xor
                    compare_exchange_strong compare_exchange_weak)
         list(APPEND wrapped __tsan_atomic${bits}_${step})

@@ -1,5 +1,6 @@
 /* shm with threads for processes under ThreadSanitizer, and whether that sees anything. */
 #include "threads_cases.h"
+#include "threads_sync.h"
 
 #define SELF "/proc/self/exe"
 
@@ -19,7 +20,7 @@ static void a_race(void **state) {
 /* `threads_spec NAME`: one case with every acquire and release taken out of the library, but not
    the seq_cst steps; for the cases below. */
 static int run_broken(const char *name) {
-  const struct CMUnitTest cases[] = {THREAD_CASES, ON_BOTH(a_race)};
+  const struct CMUnitTest cases[] = {THREAD_CASES, SYNC_CASES, ON_BOTH(a_race)};
   broken = 1;
   cmocka_set_test_filter(name);
   return cmocka_run_group_tests(cases, crew_begin, crew_end);
@@ -54,13 +55,15 @@ static void missing_orders_are_seen(void **state) {
   is_seen("blocks_in_a_queue, two mappings");
   is_seen("a_lock, two mappings");
   is_seen("the_heap, two mappings");
+  is_seen("a_script_lock, two mappings");
+  is_seen("a_condition, two mappings");
 }
 
 int main(int argc, char **argv) {
   if (argc > 1) return run_broken(argv[1]);
   const struct CMUnitTest seeing[] = {cmocka_unit_test(races_are_seen),
                                       cmocka_unit_test(missing_orders_are_seen)};
-  const struct CMUnitTest cases[] = {THREAD_CASES};
+  const struct CMUnitTest cases[] = {THREAD_CASES, SYNC_CASES};
   int failed = cmocka_run_group_tests(seeing, NULL, NULL);
   return failed + cmocka_run_group_tests(cases, crew_begin, crew_end);
 }

@@ -132,6 +132,7 @@ WRAP_UNALIGNED(write8)
   WRAP_CAS(bits, strong)                                                                           \
   WRAP_CAS(bits, weak)
 WRAP_ATOMIC(8)
+WRAP_ATOMIC(16)
 WRAP_ATOMIC(32)
 WRAP_ATOMIC(64)
 
