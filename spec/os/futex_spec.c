@@ -6,7 +6,7 @@
 static _Atomic uint32_t *word; /* shared */
 
 static int words_begin(void **state) {
-  if (!word) word = shared_page();
+  if (!word) word = spec_page(4096);
   memset((void *)word, 0, 4096);
   return case_begin(state);
 }
@@ -25,15 +25,15 @@ static void deadline(void **state) {
   _Atomic uint32_t *words[] = {&word[0], &word[1], &word[2]};
   uint32_t zeros[3] = {0};
   for (int n = 0; n <= 3; n++) {
-    int64_t until = clock_now() + 20 * MS;
+    int64_t until = clock_now() + 20 * SPEC_MS;
     int rc = n ? futex_wait_many(words, zeros, n, until) : futex_wait(&word[0], 0, until);
     assert_int_equal(rc, -ETIMEDOUT);
-    assert_in_range(clock_now(), until, until + 1000 * MS);
+    assert_in_range(clock_now(), until, until + 1000 * SPEC_MS);
   }
   int64_t before = clock_now();
   assert_int_equal(futex_wait(&word[0], 0, 0), -ETIMEDOUT);
   assert_int_equal(futex_wait_many(words, zeros, 3, before - 1), -ETIMEDOUT);
-  assert_true(clock_now() - before < 1000 * MS);
+  assert_true(clock_now() - before < 1000 * SPEC_MS);
 }
 
 static void nobody_to_wake(void **state) {
@@ -47,7 +47,7 @@ static pid_t sleeper(int first, int n) {
   pid_t pid = fork();
   assert_true(pid >= 0);
   if (pid) {
-    wait_asleep(pid);
+    wait_pid_asleep(pid);
     return pid;
   }
   _Atomic uint32_t *words[FUTEX_MANY];
@@ -81,13 +81,13 @@ static void any_of_many(void **state) {
   (void)state;
   static const int count[] = {1, 2, 3, 127, FUTEX_MANY};
   for (size_t i = 0; i < sizeof count / sizeof *count; i++) {
-    for (int which = 0; which < count[i]; which += count[i] > 3 ? count[i] - 1 : 1) {
+    for (int which = 0; which<count[i]; which += count[i]> 3 ? count[i] - 1 : 1) {
       pid_t pid = sleeper(0, count[i]);
       int64_t since = clock_now();
-      while (futex_wake(&word[which], 1) == 0 && clock_now() - since < 10 * MS) {
+      while (futex_wake(&word[which], 1) == 0 && clock_now() - since < 10 * SPEC_MS) {
       }
       assert_int_equal(end_of(pid), 0);
-      assert_true(clock_now() - since < 1000 * MS * slower());
+      assert_true(clock_now() - since < 1000 * SPEC_MS * spec_slower());
     }
   }
 }

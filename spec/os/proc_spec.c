@@ -64,9 +64,9 @@ static void waits_until(void **state) {
   (void)state;
   start(wait_run);
   assert_int_equal(proc_wait(&child, 0), 0);
-  int64_t until = clock_now() + 30 * MS;
+  int64_t until = clock_now() + 30 * SPEC_MS;
   assert_int_equal(proc_wait(&child, until), 0);
-  assert_in_range(clock_now(), until, until + 1000 * MS);
+  assert_in_range(clock_now(), until, until + 1000 * SPEC_MS);
   assert_int_equal(child.ended, 0);
   assert_int_equal(proc_signal(&child, SIGTERM), 0);
   assert_int_equal(proc_wait(&child, CLOCK_NEVER), 1);
@@ -81,7 +81,7 @@ static void without_a_pidfd(void **state) {
   (void)state;
   start(wait_run);
   proc_close(&child);
-  assert_int_equal(proc_wait(&child, clock_now() + 5 * MS), 0);
+  assert_int_equal(proc_wait(&child, clock_now() + 5 * SPEC_MS), 0);
   assert_int_equal(proc_signal(&child, SIGKILL), 0);
   assert_int_equal(proc_wait(&child, CLOCK_NEVER), 1);
   assert_int_equal(child.status, -SIGKILL);
@@ -220,7 +220,7 @@ static void a_handler_ends_the_wait(void **state) {
   start(wait_run);
   pid_t self = getpid(), pid = fork();
   if (pid == 0) {
-    wait_asleep(self);
+    wait_pid_asleep(self);
     kill(self, SIGUSR1);
     _exit(0);
   }

@@ -39,16 +39,16 @@ static void tells_how_they_end(void **state) {
   (void)state;
   open_once();
   proc a = start(0, 7), b = start(1, 0), c = start(3, 0);
-  assert_int_equal(proc_wait(&a, in_ms(20000)), 1);
+  assert_int_equal(proc_wait(&a, spec_in(20000)), 1);
   assert_int_equal(a.status, 7);
-  assert_int_equal(proc_wait(&b, in_ms(20000)), 1);
+  assert_int_equal(proc_wait(&b, spec_in(20000)), 1);
   assert_int_equal(b.status, -SIGKILL);
-  assert_int_equal(proc_wait(&c, in_ms(20000)), 1);
+  assert_int_equal(proc_wait(&c, spec_in(20000)), 1);
   assert_int_equal(c.status, 33);
   proc d = start(2, 0);
-  assert_int_equal(proc_wait(&d, in_ms(30)), 0);
+  assert_int_equal(proc_wait(&d, spec_in(30)), 0);
   assert_int_equal(proc_signal(&d, SIGTERM), 0);
-  assert_int_equal(proc_wait(&d, in_ms(20000)), 1);
+  assert_int_equal(proc_wait(&d, spec_in(20000)), 1);
   assert_int_equal(d.status, -SIGTERM);
   assert_int_equal(proc_signal(&d, SIGTERM), -ESRCH);
   proc_close(&a);
@@ -60,7 +60,7 @@ static void tells_how_they_end(void **state) {
 static void *start_many(void *failures) {
   for (int i = 0; i < 50; i++) {
     proc child = start(0, (uint64_t)i);
-    if (proc_wait(&child, in_ms(30000)) != 1 || child.status != i) ++*(int *)failures;
+    if (proc_wait(&child, spec_in(30000)) != 1 || child.status != i) ++*(int *)failures;
     proc_close(&child);
   }
   return NULL;
@@ -93,7 +93,7 @@ static void comes_again_when_killed(void **state) {
   open_once();
   proc child = start(2, 0);
   kill(parent_of(child.pid), SIGKILL);
-  assert_int_equal(proc_wait(&child, in_ms(20000)), 1); /* it died with its parent */
+  assert_int_equal(proc_wait(&child, spec_in(20000)), 1); /* it died with its parent */
   assert_int_equal(child.status, PROC_UNKNOWN);
   proc_close(&child);
   uint64_t words[ZYGOTE_WORDS] = {0};
@@ -101,7 +101,7 @@ static void comes_again_when_killed(void **state) {
   assert_int_equal(zygote_is_open(), 0);
   open_once();
   child = start(0, 5);
-  assert_int_equal(proc_wait(&child, in_ms(20000)), 1);
+  assert_int_equal(proc_wait(&child, spec_in(20000)), 1);
   assert_int_equal(child.status, 5);
   proc_close(&child);
 }

@@ -169,12 +169,8 @@ static void hand_over(void **state) {
   assert_int_equal(member_end(&m), 0);
 }
 
-static void on_signal(int number) {
-  (void)number;
-}
-
 static void interrupted_run(void *arg) {
-  sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_signal}, NULL);
+  handle(SIGUSR1);
   wait_run(arg);
 }
 

@@ -77,13 +77,9 @@ static void killed_waiters_harm_nobody(void **state) {
   assert_int_equal(member_end(&b), 0);
 }
 
-static void on_signal(int number) {
-  (void)number;
-}
-
 static void interrupted_run(void *arg) {
   (void)arg;
-  sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_signal}, NULL);
+  handle(SIGUSR1);
   must(event_wait(event, 0, CLOCK_NEVER) == -EINTR);
 }
 

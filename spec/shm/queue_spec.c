@@ -1,36 +1,11 @@
 /* Queues: order, wholeness, capacity, close, length, many producers and consumers. */
-#include "support.h"
+#include "queue_support.h"
 
 #include "memory.h"
-#include "shm/queue.h"
 
-static uint64_t q, hold;
-static struct buffer got;
-
-static void begin(uint64_t capacity) {
-  q = queue_new(capacity, 0, family_ledger(), &hold);
-  assert_true(q);
-}
-
-static int put(uint64_t number, size_t size, int64_t deadline) {
-  char bytes[QUEUE_INLINE];
-  message_fill(bytes, size, number);
-  return queue_put(q, bytes, size, deadline);
-}
-
-/* The next message must be this one. */
 static void expect(uint64_t number, size_t size) {
-  uint64_t block;
-  assert_int_equal(queue_get(q, &got, &block, 0), 0);
-  assert_int_equal(block, 0);
+  expect_until(number, 0);
   assert_int_equal(got.size, size);
-  assert_int_equal(message_number(got.data, got.size), number);
-  assert_true(message_whole(got.data, got.size));
-}
-
-static int get(int64_t deadline) {
-  uint64_t block;
-  return queue_get(q, &got, &block, deadline);
 }
 
 static void any_size_round_the_ring(void **state) {

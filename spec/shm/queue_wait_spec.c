@@ -1,32 +1,10 @@
 /* Queues and those who wait at them: who is woken, who is not kept waiting, who takes over. */
-#include "support.h"
+#include "queue_support.h"
 
 #include "os/futex.h"
-#include "shm/queue.h"
 
-static uint64_t q, hold;
-static struct buffer got;
-
-static void begin(uint64_t capacity) {
-  q = queue_new(capacity, 0, family_ledger(), &hold);
-  assert_true(q);
-}
-
-static int put(uint64_t number, size_t size, int64_t deadline) {
-  char bytes[QUEUE_INLINE];
-  message_fill(bytes, size, number);
-  return queue_put(q, bytes, size, deadline);
-}
-
-static int get(int64_t deadline) {
-  uint64_t block;
-  return queue_get(q, &got, &block, deadline);
-}
-
-/* The next message must be this one. */
 static void expect(uint64_t number) {
-  assert_int_equal(get(spec_in(1000)), 0);
-  assert_int_equal(message_number(got.data, got.size), number);
+  expect_until(number, spec_in(1000));
 }
 
 static void getter_run(void *arg) {
@@ -84,21 +62,13 @@ static void try_beside_a_waiter(void **state) {
   object_drop(hold);
 }
 
-static void on_signal(int number) {
-  (void)number;
-}
-
-static void handle_usr1(void) {
-  sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_signal}, NULL);
-}
-
 static void interrupted_getter(void *arg) {
-  handle_usr1();
+  handle(SIGUSR1);
   getter_run(arg);
 }
 
 static void interrupted_putter(void *arg) {
-  handle_usr1();
+  handle(SIGUSR1);
   putter_run(arg);
 }
 

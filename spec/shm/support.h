@@ -7,21 +7,8 @@
 #ifndef SPEC_SHM_SUPPORT_H
 #define SPEC_SHM_SUPPORT_H
 
-#include <errno.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "../support/spec.h"
 
-#include <cmocka.h>
-
-#include "os/clock.h"
 #include "os/proc.h"
 #include "shm/family.h"
 #include "shm/heap.h"
@@ -33,9 +20,6 @@
 #else
 #define SPEC_SANITIZED 0
 #endif
-
-#define SPEC_MS ((int64_t)1000000)
-#define SPEC_SECONDS 20 /* of one case */
 
 /* In a child: ends it with a line that says why. */
 #define must(condition)                                                                            \
@@ -49,23 +33,6 @@ static inline _Noreturn void must_fail(const char *what, const char *file, int l
   if (getpid() == spec_pid) _fail(file, line);
   fprintf(stderr, "%s:%d: child: %s (errno %d)\n", file, line, what, errno);
   _exit(70);
-}
-
-static inline unsigned spec_slower(void) {
-  const char *slower = getenv("MPHOST_SLOWER");
-  unsigned n = slower ? (unsigned)atoi(slower) : 1;
-  return n ? n : 1;
-}
-
-static inline int64_t spec_in(int64_t ms) {
-  return clock_now() + ms * (int64_t)spec_slower() * SPEC_MS;
-}
-
-/* Memory that children share with the spec, beside the region. */
-static inline void *spec_page(size_t size) {
-  void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED) abort();
-  return page;
 }
 
 /* ---- the whole heap ---- */
@@ -205,19 +172,9 @@ static inline void in_member(member_run *run, void *arg) {
   assert_int_equal(member_end(&m), 0);
 }
 
-/* Waits until the process sleeps in the kernel (state S in /proc), so that it really waits. */
+/* Waits until it really waits. */
 static inline void wait_asleep(const struct member *m) {
-  char path[64], line[512], state = 0;
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)m->proc.pid);
-  while (state != 'S') {
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    assert_non_null(fgets(line, sizeof line, file));
-    fclose(file);
-    assert_int_equal(sscanf(strrchr(line, ')'), ") %c", &state), 1);
-    assert_true(state != 'Z');
-    if (state != 'S') clock_sleep_until(clock_now() + SPEC_MS / 10);
-  }
+  wait_pid_asleep(m->proc.pid);
 }
 
 /* ---- messages: eight bytes of number, then bytes that follow from it ---- */
