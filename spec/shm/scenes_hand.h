@@ -3,6 +3,9 @@
 #define SPEC_SHM_SCENES_HAND_H
 
 #include "scenes_queue.h"
+
+#include <sched.h>
+
 #include "shm/pipe.h"
 
 /* ---- several messages in one step ---- */
@@ -130,6 +133,49 @@ static enum outcome dealt_verify(void) {
   return first == 2 ? NOT_DONE : DONE;
 }
 
+/* ---- closed, and what is left is in the hand of one that dies meanwhile ---- */
+
+static int last_rc, has_died;
+
+static void hold_on_run(void *arg) {
+  (void)arg;
+  keeper_run(&(int){1});
+  for (;;) pause();
+}
+
+static void last_in_hand(void) {
+  has_died = 0;
+  new_thing();
+  q = queue_new(0, 1, family_ledger(), &q_hold);
+  put_message(2, spec_in(STEP_HANG));
+  helper = member_start(hold_on_run, NULL);
+  while (queue_length(q)) sched_yield();
+  queue_close(q);
+}
+
+static void last_get_act(void) {
+  last_rc = queue_get(q, &got, &mine, 0);
+}
+
+/* Never "closed and empty". */
+static void last_get_after(void) {
+  must(last_rc == 0 || last_rc == -EAGAIN);
+}
+
+/* Unless the victim stands with the journal's lock, which we would wait for. */
+static void dies_and_goes_back(void) {
+  if (!robust_is_free(region_at(REGION_JOURNAL))) return;
+  member_kill(&helper);
+  has_died = 1;
+  assert_int_equal(queue_length(q), 1);
+}
+
+static enum outcome last_verify(void) {
+  if (!has_died) member_kill(&helper);
+  expect_rest(2);
+  return EITHER;
+}
+
 /* ---- pipes ---- */
 
 static uint64_t ends[2], end_holds[2];
@@ -194,6 +240,8 @@ static const struct scene hand_scenes[] = {
      .verify = comes_back_verify},
     {"task_done of what would come back", .prepare = two_to_redeliver, .arm = keep_act,
      .act = deal_act, .early = dead_length, .verify = dealt_verify},
+    {"get while the last goes back", .prepare = last_in_hand, .arm = get_arm, .act = last_get_act,
+     .meanwhile = dies_and_goes_back, .after = last_get_after, .verify = last_verify},
     {"pipe_new", .act = pipe_new_act, .every = 7},
     {"the last drop of an end", .prepare = end_under_way, .arm = leave_end_arm, .act = leave_end_act,
      .verify = end_closed_verify},
