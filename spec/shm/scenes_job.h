@@ -133,11 +133,12 @@ static enum outcome news_verify(void) {
 }
 
 static const struct scene job_scenes[] = {
-    {"a worker waits for news", empty_pool, NULL, news_act, NULL, news_early, news_verify, NULL, 0},
-    {"a worker claims and finishes", posted_job, work_arm, work_act, NULL, work_early, work_verify,
-     NULL, 0},
-    {"the last worker frees the job", posted_job, leave_arm, leave_act, NULL, NULL, leave_verify,
-     NULL, 0},
+    {"a worker waits for news", .prepare = empty_pool, .act = news_act, .early = news_early,
+     .verify = news_verify},
+    {"a worker claims and finishes", .prepare = posted_job, .arm = work_arm, .act = work_act,
+     .early = work_early, .verify = work_verify},
+    {"the last worker frees the job", .prepare = posted_job, .arm = leave_arm, .act = leave_act,
+     .verify = leave_verify},
 };
 
 #endif

@@ -114,6 +114,18 @@ static enum outcome passed_on_verify(void) {
   return EITHER;
 }
 
+/* Whether the victim sleeps in the kernel, or is no more. */
+static int victim_is_away(void) {
+  char path[64], line[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)sync_page[3]);
+  FILE *file = fopen(path, "re");
+  if (!file) return 1;
+  const char *got_line = fgets(line, sizeof line, file);
+  fclose(file);
+  const char *end = got_line ? strrchr(line, ')') : NULL;
+  return !end || strchr("SZX", end[2]);
+}
+
 /* The other one lets the victim fall asleep, notifies it, and stands in the line behind it. */
 static void notifier_run(void *arg) {
   (void)arg;
@@ -121,7 +133,7 @@ static void notifier_run(void *arg) {
   while (!lock_is_held(cond_lock())) sched_yield();
   sync_page[0] = 1;
   must(lock_acquire(cond_lock(), 1, CLOCK_NEVER) >= 0);
-  clock_sleep_until(clock_now() + 30 * SPEC_MS);
+  while (!victim_is_away()) sched_yield();
   sync_page[1] = (uint32_t)condition_notify(cond(), 1);
   sync_page[2] = 1;
   must(condition_wait(sync_object, CLOCK_NEVER, &died) == 0);
@@ -134,6 +146,7 @@ static void condition_and_notifier(void) {
 }
 
 static void cond_arm(void) {
+  sync_page[3] = (uint32_t)getpid();
   cond_acquire();
   while (!sync_page[0]) sched_yield();
   wait_asleep(&other);
@@ -142,6 +155,14 @@ static void cond_arm(void) {
 static void cond_wait_for_it_act(void) {
   int died;
   must(condition_wait(sync_object, CLOCK_NEVER, &died) == 0);
+}
+
+/* Once it has notified the other one stands in the line before anything dies: what a dead one did not
+   take goes to it, and not to nobody. */
+static void let_other_join(void) {
+  if (line_notified() == 0 && !sync_page[1]) return;
+  while (cond()->tickets < 2) sched_yield();
+  wait_asleep(&other);
 }
 
 /* The victim kept its notification, or there was none: the other one needs another. */
@@ -316,7 +337,8 @@ static const struct scene line_scenes[] = {
     {"condition wait, notified where it stands", .prepare = new_condition, .arm = cond_acquire,
      .act = cond_wait_act, .meanwhile = notify_meanwhile, .verify = passed_on_verify, .every = 11},
     {"condition wait that is notified", .prepare = condition_and_notifier, .arm = cond_arm,
-     .act = cond_wait_for_it_act, .verify = notified_verify, .every = 7},
+     .act = cond_wait_for_it_act, .meanwhile = let_other_join, .verify = notified_verify,
+     .every = 7, .woken = 1},
     {"notify", .prepare = two_in_line, .arm = cond_acquire, .act = notify_act,
      .verify = notify_verify, .every = 5},
     {"notification that is passed on", .prepare = dead_and_second, .arm = cond_acquire,

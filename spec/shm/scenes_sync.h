@@ -12,13 +12,11 @@
 #include "shm/permits.h"
 #include "shm/semaphore.h"
 
-/* Less than a slice, and time enough to step through all that comes before the sleep: the way is the
-   same each time. */
-#define SCENE_WAIT (45 * SPEC_MS)
+#define SCENE_WAIT (45 * SPEC_MS) /* less than a slice */
 
 static uint64_t sync_object, sync_hold; /* the scene's object */
 static struct member other;             /* somebody else at it */
-static _Atomic uint32_t *sync_page;     /* [0] the other one is about to wait, [1] what it found, [2] it stands in line */
+static _Atomic uint32_t *sync_page;     /* [0] the other one is about to wait, [1] what it found, [2] it stands in line, [3] the victim */
 
 static void *sync_at(void) {
   return heap_payload(sync_object);

@@ -8,7 +8,7 @@
 #ifndef SPEC_SHM_STEP_H
 #define SPEC_SHM_STEP_H
 
-#include "support.h"
+#include "step_clock.h"
 
 #if defined(__x86_64__)
 #include <sched.h>
@@ -44,6 +44,7 @@ struct victim_job {
   void (*arm)(void); /* before the stepping; may be NULL */
   void (*act)(void);
   void (*after)(void); /* when it is let go; may be NULL */
+  int woken;           /* its sleeps in `act` are ended by somebody */
 };
 
 /* One copy of it: the way is written down in its addresses. */
@@ -51,10 +52,13 @@ static __attribute__((noinline)) void victim_run(void *arg) {
   const struct victim_job *job = arg;
   if (job->arm) job->arm();
   must(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+  step_woken = job->woken;
+  step_time = clock_now();
   raise(SIGSTOP);
   step_begin();
   job->act();
   step_end();
+  step_time = 0;
   if (job->after) job->after();
 }
 
