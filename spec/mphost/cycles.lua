@@ -35,6 +35,33 @@ cycles.KINDS = {
     b:close()
   end, 3 },
   { "Dict", function() local d <close> = mp.Dict { a = 1 } d:add("b", 2) d:set("c", ("x"):rep(100)) end, 3 },
+  { "Array", function() local a <close> = mp.Array("i", 100) a:fill(3) a:add(1, 2) end, 2 },
+  { "Array and a slice of it, forgotten", function()
+    local slice = mp.Array("d", { 1, 2, 3 }):slice(2, 3)
+    assert(slice:sum() == 5)
+  end, 3 },
+  { "mapped file", function()
+    local file <close> = mp.map_file "spec/.busted"
+    assert(file:sub(1, 2) == "--" and file:find "return")
+  end, 20 },
+  { "Lock", function()
+    local lock <close> = mp.Lock()
+    lock:acquire()
+    lock:release()
+    lock:acquire() -- closing gives it back
+  end, 2 },
+  { "RLock", function() local lock <close> = mp.RLock() lock:with(function() lock:with(function() end) end) end, 2 },
+  { "Semaphore", function() local s <close> = mp.Semaphore(0) s:release(2) s:acquire() end, 1 },
+  { "BoundedSemaphore", function() local s <close> = mp.BoundedSemaphore(2) s:acquire() end, 1 },
+  { "Event", function() local e = mp.Event() e:set() e:wait() e:clear() end, 1 },
+  { "Condition", function()
+    local c <close> = mp.Condition()
+    c:acquire()
+    c:wait(0)
+    c:notify_all()
+  end, 3 },
+  { "Condition of a lock, forgotten", function() mp.Condition(mp.Lock()):acquire():release() end, 2 },
+  { "Barrier", function() local b = mp.Barrier(1, function() end) b:wait() b:reset() end, 4 },
   { "message with a handle", function() carrier:put { shared } carrier:get() end, 1 },
   { "large message", function() carrier:put(("x"):rep(300000)) carrier:get() end, 100 },
   { "object that travels alone", function()

@@ -94,8 +94,13 @@ describe("Memory that runs out", function()
 
   it("in constructors", function()
     run [[
+      local root <close> = mp.Array("b", 10)
+      local lock <close> = mp.Lock()
       for _, make in ipairs { mp.Queue, function() return (mp.Value "i") end, mp.Dict, function() return mp.Pipe() end,
-        function() return mp.Queue { redeliver = true } end } do
+        function() return mp.Queue { redeliver = true } end, function() return mp.Array("d", 1000) end,
+        function() return root:slice(2, 3) end, function() return mp.map_file "README.md" end,
+        mp.Lock, mp.RLock, mp.Semaphore, mp.BoundedSemaphore, mp.Event, mp.Condition,
+        function() return mp.Condition(lock) end, function() return mp.Barrier(3, print) end } do
         local list = {}
         local n = until_full(function(i) list[i] = make() end)
         assert(n > 100, n)
@@ -119,6 +124,104 @@ describe("Memory that runs out", function()
       d:delete(2)
       d.small = 1
       assert(d:add("small", 1) == 1 and d.small == 2)
+    ]]
+  end)
+
+  it("in a dict of small keys: the table that would grow", function()
+    run [[
+      local d <close> = mp.Dict()
+      local v <close> = mp.Value "l"
+      local n = until_full(function(i) d:add(i, i) v:add(1) end)
+      assert(n > 10000 and #d == n and v.value == n, n)
+      for i = 1, n do assert(d[i] == i) end
+      for i = 1, n, 2 do assert(d:delete(i)) end
+      for i = 1, 1000, 2 do d:update(i, function(x) assert(x == nil) return "again" end) end
+      assert(d[1] == "again" and d[2] == 2 and v:add(1) == n)
+      d:clear()
+      assert(#d == 0)
+      d.a = 1
+    ]]
+  end)
+
+  it("in a queue that redelivers: it keeps what it has, in hand and not", function()
+    run [[
+      local q <close> = mp.Queue { redeliver = true }
+      local n = until_full(function(i) assert(q:put { i, MB }) end)
+      assert(n > 20 and #q == n, n)
+      for i = 1, n do
+        assert(q:get(0)[1] == i)
+        q:task_done()
+        if i > 3 then assert(q:put("again")) end
+      end
+      for _ = 1, n - 3 do
+        assert(q:get(0) == "again")
+        q:task_done()
+      end
+      assert(#q == 0 and q:wait_done(0))
+    ]]
+  end)
+
+  it("in a pipe: what was sent arrives, and more goes through after that", function()
+    run [[
+      local a, b = mp.Pipe()
+      local n = until_full(function(i) assert(a:send { i, MB }) end)
+      assert(n > 20)
+      for i = 1, n do assert(b:recv(0)[1] == i) end
+      assert(b:send "still" and a:recv(0) == "still" and a:send { MB } and #b:recv(0)[1] == 1 << 20)
+      a:close()
+      b:close()
+    ]]
+  end)
+
+  it("in an array: none that is too large, and those that are there stay", function()
+    run [[
+      local a <close> = mp.Array("i", { 1, 2, 3 })
+      local here = line() + 1
+      at(here, function() local _ = mp.Array("j", 100 << 20) end)
+      at(here + 1, function() local _ = mp.Array("b", 1 << 60) end)
+      local list = {}
+      local n = until_full(function(i) list[i] = mp.Array("j", 100000) list[i]:fill(i) end)
+      assert(n > 20 and a:sum() == 6 and a:add(1, 5) == 1)
+      for i = 1, n do
+        assert(list[i]:min() == i and list[i]:max() == i)
+        getmetatable(list[i]).__close(list[i])
+      end
+      local again <close> = mp.Array("j", 100000)
+      assert(again:sum() == 0)
+    ]]
+  end)
+
+  it("in locks and their kin: what is there works on; a wait that finds no place has the lock still", function()
+    run [[
+      local c, lock, s, e = mp.Condition(), mp.RLock(), mp.BoundedSemaphore(1), mp.Event()
+      local b, waiting, list = mp.Barrier(1), mp.Value "i", {}
+      for i = 1, 15 do -- as many as have their places from the start
+        list[i] = mp.spawn(function()
+          c:with(function()
+            waiting:add(1)
+            c:wait()
+          end)
+        end)
+      end
+      while waiting.value < 15 do waiting:wait(waiting.value, 1) end
+      local filler = {}
+      until_full(function(i) filler[i] = mp.Value "l" end)
+      c:acquire()
+      fails(c.wait, c, 0)
+      assert(c:notify_all() == 15) -- which needs the lock
+      lock:with(function() lock:with(function() end) end)
+      s:acquire()
+      assert(select(3, s:acquire(0)) == "timeout")
+      s:release()
+      e:set()
+      assert(e:wait() and b:wait())
+      for _, v in ipairs(filler) do getmetatable(v).__close(v) end
+      c:release()
+      for _, p in ipairs(list) do p:result() end
+      c:acquire()
+      assert(select(3, c:wait(0)) == "timeout")
+      c:release()
+      for _, p in ipairs(list) do p:close() end
     ]]
   end)
 
