@@ -20,7 +20,6 @@ local SYNC = "spec/mphost/sync_spec.lua, sync_line_spec.lua and sync_kill_spec.l
 
 local NO_SPEC = {
   ["host/codec/bytecode.c"] = CODEC,
-  ["host/codec/decode.c"] = CODEC,
   ["host/codec/decode_code.c"] = CODEC,
   ["host/codec/decode_table.c"] = CODEC,
   ["host/codec/encode.c"] = CODEC,

@@ -442,11 +442,12 @@ static int call_went_well(const struct chunk *chunk) {
          !outcome_failed(region_at(chunk->output));
 }
 
-static void decode_outcome(lua_State *L, const struct chunk *chunk) {
+/* Pushes what came of it: 0 the results, 1 a failure. */
+static int decode_outcome(lua_State *L, const struct chunk *chunk) {
   codec_handles handles = bind_handles(NULL);
   const char *at = region_at(chunk->output);
   size_t left = atomic_load(&chunk->output_size);
-  outcome_decode(L, &at, &left, &handles);
+  return outcome_decode(L, &at, &left, &handles);
 }
 
 /* Pushes true and the values of the list on top. */
@@ -477,11 +478,11 @@ static int call_short(lua_State *L) {
   }
   struct job *job = job_of(&call->work);
   int rc = job_wait(job, 0, call->slots, call->workers, clock_now() + CALL_WAIT);
-  if (rc == 1 && call_went_well(&job->chunk[0])) {
-    decode_outcome(L, &job->chunk[0]);
+  if (rc == 1 && call_went_well(&job->chunk[0]) && decode_outcome(L, &job->chunk[0]) == 0) {
     drop_call(call);
     return push_values(L);
   }
+  lua_settop(L, ARGUMENTS);
   lua_pushboolean(L, 0);
   lua_insert(L, ARGUMENTS);
   *new_work(L) = call->work;

@@ -83,7 +83,8 @@ static int call(lua_State *L, uint32_t mode) {
   return status;
 }
 
-/* Pushes the item, or why there is none: 1 or 0. */
+/* Pushes the item, or why there is none: 1 or 0. Raises when where the next one begins is unknown,
+ * too. */
 static int push_item(lua_State *L, struct run *run, uint64_t index) {
   if (run->job->inherited) {
     lua_geti(L, ITEMS, (lua_Integer)index);
@@ -95,6 +96,7 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
   run->input += used;
   run->left -= used;
   if (rc != 0 && rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
+  if (rc != 0 && used == 0) lua_error(L);
   return rc == 0;
 }
 

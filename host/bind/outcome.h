@@ -20,8 +20,8 @@ int outcome_encode(lua_State *L, struct arena *arena, int failed);
 /* Whether the outcome that begins here is a failure. */
 int outcome_failed(const char *at);
 
-/* Reads one and pushes the result or the record: 0 a result, 1 a failure. Raises when the bytes are
- * none. */
+/* Reads one and pushes the result or the record: 0 a result, 1 a failure, which a result is, too,
+ * that cannot be made here (its __unpack failed). Raises when the bytes are none. */
 int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles);
 
 #endif

@@ -80,6 +80,8 @@ void codec_prepare(lua_State *L);
 
 /* Reads one message from bytes[0..size) and pushes its value; *used, unless NULL, becomes its
  * length. 0, or -EBADMSG with a message pushed, or -ENOMEM for Lua's stack with nothing pushed.
+ * After a failure *used is 0, or the length still when the bytes are a message and only what it
+ * names is not here, or its __unpack failed.
  * Trusts nothing; runs code only by `require` and __unpack, protected. Globals that come along
  * are set when the whole message has been read, or before an __unpack that may want them. Raises
  * Lua's memory error. One free stack slot is the caller's to have. */

@@ -119,12 +119,21 @@ static int decode_ref(decoder *d, unsigned tag) {
   return decode_fail(d, "reference to nothing");
 }
 
+int decode_stand_in(decoder *d) {
+  lua_newtable(d->L);
+  return 0;
+}
+
 static int decode_handle(decoder *d) {
   uint64_t word;
   if (decode_left(d) < sizeof word) return decode_fail(d, "truncated handle");
   memcpy(&word, d->at, sizeof word);
   d->at += sizeof word;
-  int rc = d->handles == NULL ? -ENOSYS : d->handles->in(d->L, word, d->handles->context);
+  int rc = -ENOSYS;
+  if (d->flags & DECODE_INERT)
+    rc = decode_stand_in(d);
+  else if (d->handles != NULL)
+    rc = d->handles->in(d->L, word, d->handles->context);
   if (rc != 0) return decode_fail(d, "handle of nothing that is here");
   decode_adopt(d, d->objects++);
   return 0;
@@ -153,7 +162,7 @@ int decode_open(decoder *d) {
 void decode_set_globals(decoder *d) {
   lua_State *L = d->L;
   int pending = decode_slot(d, DECODE_GLOBALS);
-  if (lua_isnil(L, pending)) return;
+  if (lua_isnil(L, pending) || (d->flags & DECODE_INERT)) return;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   int globals = lua_gettop(L);
   lua_pushnil(L);
@@ -188,6 +197,18 @@ static int decode_graph(decoder *d) {
   return rc;
 }
 
+/* The length of a message that could not be made into a value, 0 if it is none. */
+static __attribute__((cold, noinline)) size_t decode_measure(lua_State *L, const char *bytes,
+                                                             size_t size, unsigned flags,
+                                                             const codec_handles *handles) {
+  size_t length = 0;
+  int top = lua_gettop(L);
+  if (!(flags & DECODE_INERT) && lua_checkstack(L, 1))
+    codec_decode(L, bytes, size, &length, flags | DECODE_INERT, handles);
+  lua_settop(L, top);
+  return length;
+}
+
 int codec_decode(lua_State *L, const char *bytes, size_t size, size_t *used, unsigned flags,
                  const codec_handles *handles) {
   decoder d; /* most of it is set up by decode_graph only */
@@ -197,6 +218,7 @@ int codec_decode(lua_State *L, const char *bytes, size_t size, size_t *used, uns
   d.budget = size;
   d.flags = flags;
   d.handles = handles;
+  if (used != NULL) *used = 0;
   if (size == 0) return decode_fail(&d, "truncated");
   if (*d.at != WIRE_VERSION) return decode_fail(&d, "unknown format");
   d.at++;
@@ -205,6 +227,8 @@ int codec_decode(lua_State *L, const char *bytes, size_t size, size_t *used, uns
     rc = decode_graph(&d);
   else if (rc == 1)
     rc = 0;
-  if (rc == 0 && used != NULL) *used = (size_t)(d.at - d.begin);
+  if (used == NULL) return rc;
+  if (rc == 0) *used = (size_t)(d.at - d.begin);
+  if (rc == -EBADMSG) *used = decode_measure(L, bytes, size, flags, handles);
   return rc;
 }

@@ -47,6 +47,10 @@ typedef struct decode_frame {
 
 enum { DECODE_SHALLOW = 16 };
 
+/* Beside the caller's flags: runs nothing, looks for nothing, changes nothing; stand-ins are in the
+ * place of what that would have made. Only to learn where the message ends. */
+#define DECODE_INERT 0x80000000u
+
 /* Beside 0 (the value is on top) and -EBADMSG. */
 enum { DECODE_FRAME = 1 /* a frame has begun; the value comes later */ };
 
@@ -55,7 +59,7 @@ typedef struct decoder {
   const uint8_t *at, *end, *begin;
   size_t budget; /* elements that containers may still announce */
   const codec_handles *handles;
-  unsigned flags;
+  unsigned flags; /* the caller's, or also DECODE_INERT */
   int base;
   uint32_t objects, cells;
   uint32_t depth, room;
@@ -80,6 +84,7 @@ static inline uint32_t decode_u32(decoder *d) { /* four bytes are known to be th
 
 /* Pushes the reason; -EBADMSG. */
 int decode_fail(decoder *d, const char *reason);
+int decode_stand_in(decoder *d); /* pushes one: 0 */
 int decode_open(decoder *d);
 /* Reads the next value, whatever it is, for the innermost frame. 0 or -EBADMSG. */
 int decode_child(decoder *d);

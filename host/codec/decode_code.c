@@ -220,7 +220,10 @@ int decode_named_open(decoder *d) {
   int top = lua_gettop(L);
   int rc = named_read(d, 0);
   if (rc == 0) rc = named_read(d, 1);
-  if (rc == 0) rc = named_push(d, kind == WIRE_NAMED_TABLE ? LUA_TTABLE : LUA_TFUNCTION);
+  if (rc == 0 && (d->flags & DECODE_INERT))
+    rc = decode_stand_in(d);
+  else if (rc == 0)
+    rc = named_push(d, kind == WIRE_NAMED_TABLE ? LUA_TTABLE : LUA_TFUNCTION);
   if (rc != 0) return rc;
   lua_replace(L, top + 1);
   lua_settop(L, top + 1);
@@ -243,6 +246,12 @@ int decode_object_step(decoder *d, decode_frame *f) {
 /* KEYS holds the metatable, the value is on top: makes the object and enters it. */
 static int object_unpack(decoder *d, decode_frame *f) {
   lua_State *L = d->L;
+  if (d->flags & DECODE_INERT) {
+    decode_stand_in(d);
+    decode_adopt(d, f->ordinal);
+    lua_replace(L, decode_slot(d, DECODE_CURRENT));
+    return 0;
+  }
   decode_set_globals(d);
   decode_recall(d);
   lua_pushliteral(L, "__unpack");

@@ -60,8 +60,7 @@ static int table_new(decoder *d, enum decode_kind kind, uint32_t n, unsigned eac
   int size = n < TABLE_MOST ? (int)n : TABLE_MOST;
   uint32_t ordinal = d->objects++;
   int whole = kind == DECODE_LIST && table_push_run(d, n);
-  if (!whole)
-    lua_createtable(d->L, kind == DECODE_LIST ? size : 0, kind == DECODE_LIST ? 0 : size);
+  if (!whole) lua_createtable(d->L, kind == DECODE_LIST ? size : 0, kind == DECODE_LIST ? 0 : size);
   decode_adopt(d, ordinal);
   decode_frame *f = decode_push(d, kind, ordinal);
   f->n = n;
@@ -224,7 +223,10 @@ int decode_table_deliver(decoder *d, decode_frame *f) {
   default:
     if (!lua_istable(L, -1) && !lua_isnil(L, -1))
       return decode_fail(d, "metatable that is no table");
-    lua_setmetatable(L, decode_slot(d, DECODE_CURRENT));
+    if (d->flags & DECODE_INERT)
+      lua_pop(L, 1);
+    else
+      lua_setmetatable(L, decode_slot(d, DECODE_CURRENT));
     return 0;
   }
 }
