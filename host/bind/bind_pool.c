@@ -204,6 +204,23 @@ static int fill_job(lua_State *L, struct job *job, struct arena *arena, lua_Inte
   return rc;
 }
 
+struct filling {
+  struct job *job;
+  struct arena *arena;
+  lua_Integer first, items;
+  const struct cut *cut;
+  int rc;
+};
+
+/* (f, items, filling): fill_job. Reading an item may run code of the list's, and any encoding may
+ * find no memory: what they raise must not cost the job. */
+static int fill_protected(lua_State *L) {
+  struct filling *filling = lua_touserdata(L, 3);
+  filling->rc =
+      fill_job(L, filling->job, filling->arena, filling->first, filling->items, filling->cut);
+  return filling->rc == -EINVAL ? lua_error(L) : 0;
+}
+
 static struct work *new_work(lua_State *L) {
   struct work *work = lua_newuserdatauv(L, sizeof *work, 0);
   *work = (struct work){0};
@@ -226,8 +243,13 @@ static int job_create(lua_State *L) {
   struct arena arena;
   arena_init(&arena, work->block);
   arena_borrow(&arena);
-  int rc = fill_job(L, job, &arena, first, items, &cut);
-  if (rc < 0) return raise_arena(L, &arena, work, rc);
+  struct filling filling = {job, &arena, first, items, &cut, 0};
+  lua_pushcfunction(L, fill_protected);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_pushlightuserdata(L, &filling);
+  if (lua_pcall(L, 3, 0, 0) != LUA_OK) filling.rc = -EINVAL; /* with what was raised on top */
+  if (filling.rc < 0) return raise_arena(L, &arena, work, filling.rc);
   arena_leave(&arena);
   arena_fini(&arena);
   return 1;
