@@ -418,12 +418,13 @@ function process.wait(list, timeout)
     local ready, sleepers, pools = look_at(list)
     if #ready > 0 then return ready end
     local left = deadline and deadline - core.clock()
-    if left and left <= 0 then return nil, "timed out", "timeout" end
     if #pools > 0 then
-      wait_for_pools(pools, sleepers, function() return #look_at(list) > 0 end, left and math.min(left, 0.05) or 0.05)
-    else
+      local function is_so() return #look_at(list) > 0 end
+      if wait_for_pools(pools, sleepers, is_so, left and math.min(left, 0.05) or 0.05) then left = nil end
+    elseif not left or left > 0 then
       core.doze(sleepers, left)
     end
+    if left and left <= 0 then return nil, "timed out", "timeout" end
   end
 end
 

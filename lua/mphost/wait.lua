@@ -17,10 +17,15 @@ local function step(pool, except)
   end
 end
 
----Takes in what has come for all calls of the pool.
+---Takes in what has come for all calls of the pool, and looks after its dead now and then: who only asks, and never
+---waits, must get answers, too.
 ---@param pool mphost.Pool
 function wait.step(pool)
   step(pool)
+  local now = core.clock()
+  if #pool._calls == 0 or now - (pool._looked or 0) < SLICE then return end
+  pool._looked = now
+  crew.tend(pool)
 end
 
 local function left_until(deadline)
@@ -36,7 +41,7 @@ function wait.one(call, deadline)
   while not call.done do
     local left = left_until(deadline)
     if left <= 0 then
-      step(pool)
+      wait.step(pool)
       return call.done or nil
     end
     local alone = #pool._calls == 1 and not call.unposted
@@ -70,7 +75,10 @@ function wait.some(pools, sleepers, is_so, timeout)
     for _, pool in ipairs(pools) do step(pool) end
     if is_so() then return true end
     local left = left_until(deadline)
-    if left <= 0 then return false end
+    if left <= 0 then
+      for _, pool in ipairs(pools) do wait.step(pool) end
+      return is_so()
+    end
     for _, pool in ipairs(pools) do
       for _, worker in ipairs(pool._workers) do list[#list + 1] = worker.core end
     end
