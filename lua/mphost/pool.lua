@@ -48,6 +48,7 @@ function methods:join(timeout)
   methods._self(self, "join")
   if timeout ~= nil then check.type(1, 1, "join", timeout, "number") end
   if self._state == "open" then error("'join': close or terminate the pool first", 2) end
+  if self._closed then return true end
   local deadline = timeout and core.clock() + timeout
   if not wait.some({ self }, {}, function() return #self._calls == 0 end, timeout) then
     return nil, "timed out", "timeout"
@@ -116,10 +117,11 @@ function methods:_end_here()
 end
 
 function Pool:__close(err)
-  if self._pid ~= core.pid() then return end
+  if self._pid ~= core.pid() or self._closed then return end
   if err ~= nil then self:terminate() else self:close() end
   self:join()
   self._core:close()
+  self._closed = true
 end
 
 function Pool:__gc()
