@@ -3,6 +3,7 @@ local mp = require "mphost"
 local probe = require "probe"
 local tool = require "mphost.tool"
 local helper = require "support.helper"
+local nest = require "support.nest"
 
 local error_of = tool.error_of
 
@@ -24,7 +25,7 @@ local function squares(n)
 end
 
 describe("A pool some of whose workers die", function()
-  it("O05: reports the item of a killed worker", function()
+  it("reports the item of a killed worker", function()
     local pool <close> = mp.Pool(2)
     local err = error_of(pool.map, pool, function(x) if x.kill then die() end end, { {}, {}, { kill = 1 }, {} })
     assert.equal(mp.TaskError, getmetatable(err))
@@ -54,7 +55,7 @@ describe("A pool some of whose workers die", function()
     end
   end)
 
-  it("reports os.exit in a task with its code", function()
+  it("F10: reports os.exit in a task with its code", function()
     local pool <close> = mp.Pool(2)
     for _, code in ipairs { 0, 3 } do
       local err = error_of(pool.map, pool, function() os.exit(code) end, { "item" })
@@ -151,28 +152,9 @@ describe("A pool some of whose workers die", function()
     assert.is_true(deaths > 20, deaths)
   end)
 
-  it("goes with its root: nested pools, whoever is killed", function()
+  it("goes with its root: nested pools", function()
     helper.deadline(60)
-    for round = 1, 10 do
-      local pipe, pid = tool.start [[
-        local function nest(depth)
-          local pool <close> = mp.Pool(2)
-          pool:map(function(x)
-            print(mp.current_process().pid)
-            if depth > 1 then nest(depth - 1) end
-            if x > 0 then mp.sleep(600) end
-          end, { 1, 2 }, { chunk = 1 })
-        end
-        nest(3)]]
-      local pids = { pid }
-      while #pids < 2 + round do pids[#pids + 1] = pipe:read("n", "l") end
-      tool.kill(pid)
-      for line in pipe:lines() do pids[#pids + 1] = tonumber(line) end -- until the last that could write is gone
-      pipe:close()
-      tool.await(function()
-        for _, each in ipairs(pids) do if tool.lives(each) then return false end end
-        return true
-      end)
-    end
+    for round = 1, 10 do nest.tree(1 + round) end
+    nest.chain(tool.slower > 1 and 20 or 60)
   end)
 end)
