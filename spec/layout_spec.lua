@@ -1,6 +1,7 @@
 -- The house rules that no compiler checks: which room may include which, where specs stand, how long
 -- files get, what the top level shows, which Lua functions are documented.
 local lfs = require "lfs"
+local python = require "support.python_cases"
 
 -- Rooms of host/ and what each may include; "" is host/ itself, that is mphost.h.
 local MAY_INCLUDE = {
@@ -140,6 +141,33 @@ local function spec_of(path)
   end
 end
 
+-- The cases that a title names before its colon: "P08-P11, PROBE 2.19" are five.
+local function cases_of(title)
+  local list = {}
+  for word in title:gmatch "[^,]+" do
+    local letter, from, to = word:match "^%s*([POFX])(%d%d)%-?%a?(%d*)$"
+    from = tonumber(from) or 1
+    for number = from, tonumber(to) or letter and from or 0 do list[#list + 1] = ("%s%02d"):format(letter, number) end
+    list[#list + 1] = word:match "^%s*PROBE (%d.*)$"
+  end
+  return list
+end
+
+-- Python's cases (spec/support/python_cases.lua) that specs name: case -> path.
+local function cases_named()
+  local named = {}
+  for _, path in ipairs(find("spec", "_spec%.lua$")) do
+    local file <close> = assert(io.open(path))
+    local text = file:read("a")
+    for _, call in ipairs { "it", "describe" } do
+      for title in text:gmatch("%f[%w]" .. call .. '%("([^":]+):') do
+        for _, case in ipairs(cases_of(title)) do named[case] = path end
+      end
+    end
+  end
+  return named
+end
+
 describe("layout", function()
   it("shows only the agreed names at the top", function()
     local problems = {}
@@ -219,6 +247,31 @@ describe("layout", function()
     for path in pairs(NO_SPEC) do
       if not exists(path) or spec_of(path) then problems[#problems + 1] = path end
     end
+    is_empty(problems)
+  end)
+
+  it("has a spec for each of Python's cases, or says why not", function()
+    local missing, problems = {}, {}
+    for letter, count in pairs(python.count) do
+      for number = 1, count do missing[("%s%02d"):format(letter, number)] = true end
+    end
+    for _, probe in ipairs(python.probes) do missing[probe] = true end
+    for case in pairs(python.excused) do
+      if not missing[case] then problems[#problems + 1] = case .. " is excused twice, or unknown" end
+      missing[case] = nil
+    end
+    local named = cases_named()
+    for case, path in pairs(named) do
+      if python.excused[case] then
+        problems[#problems + 1] = ("%s is excused, and tried by %s"):format(case, path)
+      elseif not missing[case] then
+        problems[#problems + 1] = ("%s: there is no case %s"):format(path, case)
+      end
+    end
+    for case in pairs(missing) do
+      if not named[case] then problems[#problems + 1] = ("no spec names %s"):format(case) end
+    end
+    table.sort(problems)
     is_empty(problems)
   end)
 

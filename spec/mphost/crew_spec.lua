@@ -62,7 +62,7 @@ describe("A worker", function()
     assert.same({ 0, "10\tnil\t10\tmemory\t2\nfalse\tmemory\t0\n", "" }, { r.code, r.out, r.err })
   end)
 
-  it("that is killed while idle costs nothing, however often", function()
+  it("PROBE 1.8 idle: that is killed while idle costs nothing, however often", function()
     helper.deadline(20)
     local pool <close> = mp.Pool(2)
     for i = 1, 30 do

@@ -67,7 +67,7 @@ describe("A family", function()
     end)
   end
 
-  it("kills a child's children with it", function()
+  it("P05: kills a child's children with it", function()
     local r = tool.run [[
       local q = mp.Queue()
       local p = mp.spawn(function()
@@ -120,7 +120,7 @@ describe("A family", function()
     assert.same({ code = 0, out = "0\n", err = "" }, r)
   end)
 
-  it("has an empty standard input below the first process", function()
+  it("PROBE 2.37: has an empty standard input below the first process", function()
     local r = tool.run([[
       print(io.read "l")
       local p <close> = mp.spawn(function() return io.read "a", io.read "l" end)
@@ -215,7 +215,7 @@ describe("A family", function()
     assert.same({ 1, "2\n" }, { r.code, r.out })
   end)
 
-  it("leaves no name in the file system", function()
+  it("PROBE 1.6 shared_memory, PROBE 2.30: leaves no name in the file system", function()
     local r = tool.run [[
       local q = mp.Queue()
       mp.spawn(function() q:put(("x"):rep(1000000)) end):join()

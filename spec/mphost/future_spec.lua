@@ -104,7 +104,7 @@ describe("A future", function()
     assert.equal(was_pending, seen[5])
   end)
 
-  it("PROBE: a callback that raises harms its own future only", function()
+  it("PROBE 1.8 apply_async: a callback that raises harms its own future only", function()
     local pool <close> = mp.Pool(2)
     local ran = 0
     local bad = pool:submit(square, 1):on_done(function() error("callback", 0) end)
@@ -158,7 +158,7 @@ describe("A future", function()
     assert.same({ p }, mp.wait { later, p })
   end)
 
-  it("of a pool that is terminated is cancelled within 200 ms", function()
+  it("PROBE 1.8 terminate, PROBE 2.9: of a pool that is terminated is cancelled within 200 ms", function()
     local pool = mp.Pool(2)
     local futures = {}
     for i = 1, 100 do futures[i] = pool:submit(mp.sleep, 600) end
@@ -171,7 +171,7 @@ describe("A future", function()
     pool:join()
   end)
 
-  it("F16: of a pool that is closed is still done", function()
+  it("F16, PROBE 1.8 with: of a pool that is closed is still done", function()
     local pool = mp.Pool(2)
     local futures = {}
     for i = 1, 1500 do futures[i] = pool:submit(square, i) end -- more than may be posted
@@ -188,7 +188,7 @@ describe("A future", function()
     assert.equal(25, f:get())
   end)
 
-  it("F08: of a worker that is killed fails alone", function()
+  it("F08, PROBE 1.9 worker death, PROBE 2.2: of a worker that is killed fails alone", function()
     local pool <close> = mp.Pool(2)
     local futures = {}
     for i = 1, 20 do
@@ -202,7 +202,7 @@ describe("A future", function()
     end
   end)
 
-  it("PROBE: a task that waits for its own pool makes progress", function()
+  it("PROBE 1.9 submit, PROBE 2.10: a task that waits for its own pool makes progress", function()
     local pool <close> = mp.Pool(2)
     local function fib(n)
       if n < 2 then return n end

@@ -132,7 +132,7 @@ describe("A task's random numbers", function()
 end)
 
 describe("Options of workers", function()
-  it("O25, F13: max_tasks replaces a worker after so many items", function()
+  it("O25, O26, F13: max_tasks replaces a worker after so many items", function()
     helper.deadline(30)
     local pool <close> = mp.Pool { workers = 1, max_tasks = 3 }
     for _, chunk in ipairs { 1, 2, 10, false } do
@@ -151,7 +151,7 @@ describe("Options of workers", function()
     local sum = 0
     for _, v in ipairs(many:map(square, mp.range(1, 100))) do sum = sum + v end
     assert.equal(338350, sum)
-    local early = mp.Pool { workers = 2, max_tasks = 1 } -- O26
+    local early = mp.Pool { workers = 2, max_tasks = 1 }
     local f = early:map_async(square, mp.range(1, 20))
     early:close()
     early:join()

@@ -65,7 +65,7 @@ describe("imap", function()
     assert.equal(1, order[4])
   end)
 
-  it("O31, PROBE: takes no more than its window ahead", function()
+  it("O31, PROBE 2.11: takes no more than its window ahead", function()
     local pool <close> = mp.Pool(2)
     for _, method in ipairs { "imap", "imap_unordered" } do
       local items, taken = endless()

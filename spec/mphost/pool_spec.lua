@@ -120,7 +120,7 @@ describe("Pool", function()
     assert.is_true(r[6][1] == r[6][2])
   end)
 
-  it("runs any function: closures, recursion, upvalues, globals, modules of after its workers' start", function()
+  it("PROBE 2.15: runs closures, recursion, upvalues, globals, modules of after its workers' start", function()
     local pool <close> = mp.Pool(2)
     pool:map(square, { 1 }) -- now they are there
     local factor = 3
@@ -230,7 +230,7 @@ describe("Pool", function()
     assert.same({ { 1, n = 1 }, {} }, { r, errors })
   end)
 
-  it("stops at the first error: it does not go through all items", function()
+  it("O19, PROBE 1.8 map: stops at the first error, it does not go through all items", function()
     local pool <close> = mp.Pool(2)
     local ran = mp.Value("i")
     error_of(pool.map, pool, function(x)
@@ -378,7 +378,7 @@ describe("Pool", function()
     assert.same({ code = 0, out = "101\n101\tnil\n", err = "" }, r)
   end)
 
-  it("fails the caller when init fails, at once, without starting workers again and again", function()
+  it("PROBE 1.8 Pool, PROBE 1.9 initializer, PROBE 2.3: fails the caller when init fails, at once and once", function()
     local tries = mp.Value("i")
     local function broken() tries:add(1) error("no database") end
     local pool <close> = mp.Pool { workers = 2, init = broken }

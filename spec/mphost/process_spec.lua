@@ -195,7 +195,7 @@ describe("Process", function()
     assert.same({ "in it", 7 }, { q:get(), f(1) })
   end)
 
-  it("P23: raises the target's error with the traceback of the child", function()
+  it("P23, PROBE 2.18: raises the target's error with the traceback of the child", function()
     local r = tool.run [[
 
 local function crash(n)

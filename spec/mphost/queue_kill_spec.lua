@@ -85,7 +85,7 @@ describe("A queue some of whose users die", function()
     assert.is_true(n - #times <= kills, "more doubled than killed")
   end)
 
-  it("keeps what a producer had put before it was killed", function()
+  it("PROBE 2.20: keeps what a producer had put before it was killed", function()
     local q = mp.Queue()
     local p <close> = mp.spawn(function() for i = 1, 100 do q:put(("x"):rep(i * 400)) end mp.sleep(600) end)
     tool.await(function() return #q == 100 end)
@@ -191,7 +191,7 @@ describe("A queue some of whose users die", function()
     assert.is_true(n <= put and n >= put - lost, ("%d put, %d came, %d killed"):format(put, n, lost))
   end)
 
-  it("keeps its count of task_done when a consumer dies before it said so", function()
+  it("PROBE 2.26: keeps its count of task_done when a consumer dies before it said so", function()
     local q = mp.Queue()
     for i = 1, 3 do q:put(i) end
     local p <close> = mp.spawn(function() q:get() q:task_done() q:get() mp.sleep(600) end)

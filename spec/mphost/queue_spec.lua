@@ -269,7 +269,7 @@ describe("Queue", function()
     assert.same({ 7, 7 }, { v.value, f() })
   end)
 
-  it("Q07: raises in the sender what cannot be sent, and is as before", function()
+  it("Q07, PROBE 1.4 put, PROBE 2.23: raises in the sender what cannot be sent, and is as before", function()
     local q = mp.Queue(1)
     local sock = io.stdout
     local function fetch() return sock end

@@ -70,7 +70,7 @@ describe("mp.start_method", function()
       print(table.concat(pool:map(function(n) return ready + n end, { 2, 3 }), " "))]])
   end)
 
-  it("lets a process start processes of its own", function()
+  it("P30: lets a process start processes of its own", function()
     prints("fork\t42\n", [[
       print(mp.spawn(function()
         local inner = require "mphost"

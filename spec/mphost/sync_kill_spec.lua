@@ -30,7 +30,7 @@ local function soon(f, ...)
 end
 
 describe("When its holder is killed", function()
-  it("a lock goes to the next, who is told", function()
+  it("PROBE 1.5 Lock, PROBE 2.27: a lock goes to the next, who is told", function()
     for _, make in ipairs { mp.Lock, mp.RLock, mp.Condition, mp.BoundedSemaphore } do
       local thing = make()
       for _ = 1, 5 do
@@ -123,7 +123,7 @@ describe("When a waiter is killed", function()
     end
   end)
 
-  it("an event lets the others go on", function()
+  it("PROBE 1.5 Event, PROBE 2.28: an event lets the others go on", function()
     local e, list = mp.Event(), {}
     for i = 1, 3 do
       list[i] = mp.spawn(function() return e:wait() end)
@@ -135,7 +135,7 @@ describe("When a waiter is killed", function()
     assert.is_true(list[3]:result())
   end)
 
-  it("a condition notifies the next, and passes on what the dead one had got", function()
+  it("PROBE 1.5 Condition: a condition notifies the next, and passes on what the dead one had got", function()
     local c, ready = mp.Condition(), mp.Semaphore(0)
     local function sleeper()
       local p = mp.spawn(function()
@@ -162,7 +162,7 @@ describe("When a waiter is killed", function()
     end
   end)
 
-  it("a barrier is broken for the others", function()
+  it("PROBE 1.5 Barrier: a barrier is broken for the others", function()
     local b = mp.Barrier(3)
     for _ = 1, 5 do
       local list = {}

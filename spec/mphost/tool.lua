@@ -86,16 +86,23 @@ function tool.lives(pid)
   return state ~= nil and state ~= "Z" and state ~= "X"
 end
 
----Waits until the process sleeps: in its blocking call, by now.
+---Waits until the process is in this state (a letter, as in /proc/PID/stat), or gone.
 ---@param pid integer
-function tool.await_sleep(pid)
+---@param state string
+function tool.await_state(pid, state)
   tool.await(function()
     local file = io.open("/proc/" .. pid .. "/stat")
     if not file then return true end
     local text = file:read("a")
     file:close()
-    return text:match("%) (%a)") == "S"
+    return text:match("%) (%a)") == state
   end)
+end
+
+---Waits until the process sleeps: in its blocking call, by now.
+---@param pid integer
+function tool.await_sleep(pid)
+  tool.await_state(pid, "S")
 end
 
 ---The function, written on one line, must raise at that line a message that contains the text (a plain one).

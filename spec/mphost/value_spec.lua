@@ -117,7 +117,7 @@ describe("Value", function()
     assert.equal(5, u.value)
   end)
 
-  it("adds as one step, in 4 processes", function()
+  it("PROBE 1.6 Value, PROBE 2.29: adds as one step, in 4 processes", function()
     local i, d, f = mp.Value("i"), mp.Value("d"), mp.Value("l")
     together(4, function()
       for _ = 1, 5000 do
