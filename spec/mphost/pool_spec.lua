@@ -455,6 +455,7 @@ describe("Pool", function()
   end)
 
   it("O20: leaks nothing in 200 calls", function()
+    helper.deadline(30)
     local pool <close> = mp.Pool(2)
     local function call(i)
       pool:map(square, mp.range(1, 20))
