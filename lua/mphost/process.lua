@@ -108,7 +108,8 @@ end
 
 ---How processes and workers are started from now on: "fork", a copy of this state, which inherits everything;
 ---"zygote", a fresh state in a process forked by one that was forked early, before the program had threads: functions
----and arguments travel as messages do. "zygote" starts that process if there is none yet. Without a choice it is
+---and arguments travel as messages do. "zygote" starts that process if there is none yet, or none any more (when it was
+---killed its children died with it, and the next start raised). Without a choice it is
 ---"zygote" when the host program has called mph_zygote, else "fork". mp.map always forks here: it sends nothing.
 ---@param name "fork"|"zygote"|nil
 ---@return "fork"|"zygote" current

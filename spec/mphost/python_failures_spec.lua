@@ -96,7 +96,7 @@ describe("PROBE", function()
           assert.equal(4, pool:apply(square, 2))
         end
       end)
-      assert.is_true(took < 2 * tool.slower, took)
+      assert.is_true(took < 5 * tool.slower, took) -- of 600
     end)
 
   it("PROBE 2.8: one Ctrl-C ends a busy family with one line and the status of a death by it", function()
@@ -159,7 +159,7 @@ describe("PROBE", function()
       while q:get(0) do end -- luacheck: ignore
       local took, v, _, name = tool.timed(q.get, q, 0.01)
       assert.same({ nil, "timeout" }, { v, name })
-      assert.is_true(took < 2)
+      assert.is_true(took < 5)
       assert.is_true(q:put("last", 0))
       assert.equal("last", q:get(0))
     end
