@@ -41,14 +41,23 @@ local function started(self, name)
   return self._core
 end
 
+-- What it left; a result that cannot be made here (its __unpack failed) is a failure that says so.
+local function take(self)
+  local ok, outcome = pcall(self._core.take, self._core)
+  if ok then return outcome end
+  local why = tostring(outcome)
+  if why:find "interrupted!$" then error(outcome, 0) end
+  return { failed = { message = "the outcome cannot be received: " .. why } }
+end
+
 -- Takes note of its end: the status, and the outcome it left.
 local function settle(self)
   if self._status then return true end
   if self._foreign then return false end
   local status, dumped = self._core:status()
   if status == nil then return false end
+  self._outcome = take(self)
   self._status, self._dumped = status, dumped
-  self._outcome = self._core:take()
   children[self] = nil
   return true
 end

@@ -242,6 +242,19 @@ print(ok, err.message)]]
     assert.equal(1, p.exitcode)
   end)
 
+  it("says of a result that cannot be received why; all else goes its way", function()
+    local class = { __pack = function() return 1 end, __unpack = function() error("not here", 0) end }
+    local p <close> = mp.spawn(function() return setmetatable({}, class) end)
+    assert.same({ p }, mp.wait({ p }))
+    assert.is_true(p:join())
+    assert.same({ false, 0 }, { p:is_alive(), p.exitcode })
+    for _ = 1, 2 do
+      local err = error_of(p.result, p)
+      assert.same({ "error", p.pid }, { err.kind, err.pid })
+      assert.truthy(err.message:find("the outcome cannot be received: error in __unpack: not here", 1, true))
+    end
+  end)
+
   it("P24: leaves by os.exit with its code", function()
     for _, case in ipairs { { 0, 0 }, { 7, 7 }, { 255, 255 }, { 256, 0 }, { true, 0 }, { false, 1 }, { nil, 0 } } do
       local p <close> = mp.spawn(function() os.exit(case[1]) end)
