@@ -53,6 +53,14 @@ local kinds = {
     for i = 1, n do futures[i] = pool:submit(work, i) end
     for i = n, 1, -1 do assert(futures[i]:get() == i * i) end
   end,
+  asked = function(pool, n)
+    local futures = {}
+    for i = 1, n // 10 do futures[i] = pool:submit(work, i) end
+    for i, f in ipairs(futures) do
+      while not (i % 2 == 0 and f:done() or mp.wait({ f }, 0)) do mp.sleep(0.001) end
+      assert(f:get(0) == i * i)
+    end
+  end,
 }
 
 ---Storms for so many seconds over each kind of call.
