@@ -10,6 +10,7 @@
 #include "bind/bind.h"
 #include "bind/interrupt.h"
 #include "bind/launch.h"
+#include "bind/lines.h"
 #include "bind/parcel.h"
 #include "os/clock.h"
 #include "os/futex.h"
@@ -107,6 +108,7 @@ static void run_child(lua_State *L, int slot) {
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, own, 1);
+  lines_begin(own);
   int code = 1;
   if (lua_pcall(own, 0, 1, 0) == LUA_OK)
     code = (int)lua_tointeger(own, -1);

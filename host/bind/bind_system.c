@@ -9,6 +9,7 @@
 #include "os/cpu.h"
 #include "shm/family.h"
 #include "shm/heap.h"
+#include "shm/stream.h"
 
 #define LOOK 200000000 /* ns */
 
@@ -48,17 +49,11 @@ static int system_shm_used(lua_State *L) {
   return 1;
 }
 
-/* One write for one line, so that lines of several processes do not tangle. */
+/* One line at a time, so that those of several processes do not tangle. */
 static int system_log(lua_State *L) {
   size_t size;
   const char *line = luaL_checklstring(L, 1, &size);
-  while (size > 0) {
-    ssize_t n = write(STDERR_FILENO, line, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    line += n;
-    size -= (size_t)n;
-  }
+  stream_write(stream_find(STDERR_FILENO), STDERR_FILENO, line, size);
   return 0;
 }
 

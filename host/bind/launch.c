@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bind/lines.h"
 #include "bind/parcel.h"
 #include "os/zygote.h"
 #include "shm/family.h"
@@ -54,6 +55,7 @@ static void run(const uint64_t *words) {
   lua_State *L = lua_newthread(ready); /* as in a fork: the main stack is nobody's */
   lua_pushcfunction(L, run_record);
   lua_pushinteger(L, (lua_Integer)words[2]);
+  lines_begin(L);
   int code = 1;
   if (lua_pcall(L, 1, 1, 0) == LUA_OK)
     code = (int)lua_tointeger(L, -1);

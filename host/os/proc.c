@@ -30,7 +30,7 @@ extern void __gcov_dump(void);
 #endif
 
 _Noreturn void proc_leave(int status) {
-  fflush(NULL);
+  streams_leave();
 #ifdef MPHOST_COVERAGE
   __gcov_dump();
 #endif

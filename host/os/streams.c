@@ -47,3 +47,14 @@ void streams_flush(void) {
 void streams_forget(void) {
   each(forget);
 }
+
+static void (*at_leave)(void);
+
+void streams_at_leave(void (*last)(void)) {
+  at_leave = last;
+}
+
+void streams_leave(void) {
+  fflush(NULL);
+  if (at_leave) at_leave();
+}

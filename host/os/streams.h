@@ -12,4 +12,9 @@ void streams_flush(void);
 /* In the child, first: forgets what a parent with threads could not flush. */
 void streams_forget(void);
 
+/* What a child does with its streams before it leaves: it flushes them, and calls the one function
+ * that was given last. */
+void streams_at_leave(void (*last)(void));
+void streams_leave(void);
+
 #endif

@@ -8,6 +8,7 @@
 #include "os/latch.h"
 #include "shm/journal.h"
 #include "shm/object.h"
+#include "shm/stream.h"
 
 static PROCESS_LOCAL int mine = -1;
 static PROCESS_LOCAL int forked;   /* by somebody else than family_claim's caller */
@@ -86,6 +87,7 @@ static int begin(void) {
   int rc = region_open();
   if (rc < 0) return rc;
   journal_init();
+  stream_init();
   heap_init();
   object_init();
   journal_lock();

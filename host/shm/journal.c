@@ -17,7 +17,7 @@ struct journal {
   uint64_t pad[2];
   struct note note[JOURNAL_NOTES];
 };
-_Static_assert(sizeof(struct journal) <= REGION_BOOKS, "the journal has its place in the region");
+_Static_assert(sizeof(struct journal) <= REGION_STREAMS, "the journal has its place in the region");
 
 /* How many notes the open transaction has. Private: it dies with its process, as it should. */
 static PROCESS_LOCAL int noted;

@@ -4,7 +4,8 @@
    family; what any of them makes later is reachable by all. Inside it things refer to each other by
    offset, never by pointer; offset 0 is nothing.
 
-     0            journal (journal.h), heap's books (heap.h), process slots (family.h)
+     0            journal (journal.h), streams (stream.h), crashes (crash.h), heap's books (heap.h),
+                  process slots (family.h)
      REGION_HEAP  blocks, up to the end of the reservation
 
    One region a process, shared by all hosts and Lua states in it (family_open counts them).
@@ -18,6 +19,8 @@
 #include "os/map.h"
 
 #define REGION_JOURNAL 0
+#define REGION_STREAMS (4 << 10)
+#define REGION_CRASHES (24 << 10)
 #define REGION_BOOKS (64 << 10)
 #define REGION_SLOTS (128 << 10)
 #define REGION_HEAP (2 << 20)

@@ -4,6 +4,7 @@
 #include "scenes_line.h"
 #include "scenes_sync.h"
 #include "scenes_job.h"
+#include "scenes_stream.h"
 #include "scenes_wait.h"
 
 int main(int argc, char **argv) {
@@ -13,6 +14,7 @@ int main(int argc, char **argv) {
   add_scenes(hand_scenes, run_scene_wholly);
   add_scenes(heap_scenes, run_scene_wholly);
   add_scenes(job_scenes, run_scene_wholly);
+  add_scenes(stream_scenes, run_scene_wholly);
   add_scenes(large_scenes, run_scene_wholly);
   add_scenes(sync_scenes, run_scene_wholly);
   add_scenes(line_scenes, run_scene_wholly);

@@ -3,6 +3,7 @@
 #include "scenes_hand.h"
 #include "scenes_heap.h"
 #include "scenes_job.h"
+#include "scenes_stream.h"
 #include "scenes_wait.h"
 
 int main(int argc, char **argv) {
@@ -12,5 +13,6 @@ int main(int argc, char **argv) {
   add_scenes(hand_scenes, run_scene);
   add_scenes(heap_scenes, run_scene);
   add_scenes(job_scenes, run_scene);
+  add_scenes(stream_scenes, run_scene);
   return run_scenes();
 }
