@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bind/autopsy.h"
 #include "bind/bind.h"
 #include "bind/interrupt.h"
 #include "bind/launch.h"
@@ -30,6 +31,7 @@ struct process {
   int owner;                    /* family index of the process that started it */
   int daemon;                   /* at the state's end: killed, not joined */
   uint64_t left;                /* block with its result, in our ledger; 0: none */
+  uint64_t id;                  /* family.h */
   struct process *next, **link; /* all that have a descriptor open: a child closes its copies */
 };
 
@@ -108,6 +110,7 @@ static void run_child(lua_State *L, int slot) {
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, own, 1);
+  autopsy_watch(own);
   lines_begin(own);
   int code = 1;
   if (lua_pcall(own, 0, 1, 0) == LUA_OK)
@@ -129,6 +132,7 @@ static int process_fork(lua_State *L) {
       (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
   luaL_setmetatable(L, CLASS);
   codec_prepare(L); /* else each child does it, and copies the pages it touches */
+  autopsy_prepare();
   int slot = family_claim();
   if (slot == -EAGAIN) {
     lua_pushliteral(L, "too many processes in this family");
@@ -143,6 +147,7 @@ static int process_fork(lua_State *L) {
     return lua_error(L);
   }
   process->slot = slot;
+  process->id = family_id_at(slot);
   process->owner = family_index();
   enlist(process);
   return 1;
@@ -169,6 +174,7 @@ static int process_launch(lua_State *L) {
     return lua_error(L);
   }
   process->slot = rc;
+  process->id = family_id_at(rc);
   process->owner = family_index();
   enlist(process);
   return 1;
@@ -263,6 +269,12 @@ static int process_m_take(lua_State *L) {
   return 1;
 }
 
+/* crash(): what it said when it died of a fault, as a traceback, and the first line of it; nothing
+ * when it said nothing. */
+static int process_m_crash(lua_State *L) {
+  return autopsy_push(L, check(L)->id);
+}
+
 static void let_go(struct process *process) {
   if (process->left) object_drop(process->left);
   process->left = 0;
@@ -334,17 +346,12 @@ static int process_doze(lua_State *L) {
 
 void bind_process(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", process_m_wait},
-      {"status", process_m_status},
-      {"signal", process_m_signal},
-      {"pid", process_m_pid},
-      {"sentinel", process_m_sentinel},
-      {"take", process_m_take},
-      {"slot", process_m_slot},
-      {"is_gone", process_m_is_gone},
-      {"progress", process_m_progress},
-      {"close", process_close},
-      {NULL, NULL},
+      {"wait", process_m_wait},         {"status", process_m_status},
+      {"signal", process_m_signal},     {"pid", process_m_pid},
+      {"sentinel", process_m_sentinel}, {"take", process_m_take},
+      {"crash", process_m_crash},       {"slot", process_m_slot},
+      {"is_gone", process_m_is_gone},   {"progress", process_m_progress},
+      {"close", process_close},         {NULL, NULL},
   };
   static const luaL_Reg functions[] = {{"fork", process_fork},
                                        {"launch", process_launch},

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bind/autopsy.h"
 #include "bind/lines.h"
 #include "bind/parcel.h"
 #include "os/zygote.h"
@@ -27,6 +28,7 @@ static int load_library(lua_State *L) {
 
 static void prepare(void) {
   family_visit();
+  autopsy_prepare();
   ready = launch_new_state();
   if (!ready) _exit(1);
   lua_pushcfunction(ready, load_library);
@@ -55,6 +57,7 @@ static void run(const uint64_t *words) {
   lua_State *L = lua_newthread(ready); /* as in a fork: the main stack is nobody's */
   lua_pushcfunction(L, run_record);
   lua_pushinteger(L, (lua_Integer)words[2]);
+  autopsy_watch(L);
   lines_begin(L);
   int code = 1;
   if (lua_pcall(L, 1, 1, 0) == LUA_OK)

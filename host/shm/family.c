@@ -62,6 +62,7 @@ static void clear_slot(struct slot *slot) {
   list_init(&slot->ledger);
   list_init(&slot->outbox);
   memset(&slot->status, 0, sizeof slot->status);
+  slot->burden = 0;
   slot->status.item = STATUS_NONE;
 }
 
@@ -261,8 +262,12 @@ void family_bury(void) {
   if (found) object_sweep();
 }
 
+uint64_t family_id_at(int index) {
+  return family_slot(index)->gen << 16 | (uint64_t)(index + 1);
+}
+
 uint64_t family_id(void) {
-  return family_slot(mine)->gen << 16 | (uint64_t)(mine + 1);
+  return family_id_at(mine);
 }
 
 int family_lives(uint64_t id) {

@@ -11,11 +11,13 @@
    life            taken by the process, given back by the kernel
    state, gen,     change in transactions. STARTING: claimed by the parent, the child has not come
    yet. ledger, outbox  A slot is reaped by its parent after waitid, or, when the parent is dead
-   too, by anybody who scans. status          plain words of one writer, the process: what it is
-   doing now. Read by its parent after its death, and by anybody who looks on while it lives, who
-   may see two words of different moments. Process dies: the ledger names all it had. Parent dies
-   between claim and fork: scan finds the slot by its dead parent. A child that comes late into a
-   slot that was reaped meanwhile sees another gen and leaves. */
+   too, by anybody who scans. burden          bytes of its own memory that do not count against its
+   limit (bind/guard.h): one plain store by the process, read by its parent. status          plain
+   words of one writer, the process: what it is doing now. Read by its parent after its death, and
+   by anybody who looks on while it lives, who may see two words of different moments. Process dies:
+   the ledger names all it had. Parent dies between claim and fork: scan finds the slot by its dead
+   parent. A child that comes late into a slot that was reaped meanwhile sees another gen and
+   leaves. */
 #ifndef SHM_FAMILY_H
 #define SHM_FAMILY_H
 
@@ -32,10 +34,10 @@ struct status {
   _Atomic uint64_t
       job; /* offset of the job it is in, 0: none; also keeps that job from being freed (job.h) */
   _Atomic uint64_t item;  /* index of the item in its hand, STATUS_NONE: none */
-  _Atomic uint64_t since;    /* clock_now() when it began that chunk; 0: it has not begun to work */
-  _Atomic uint64_t done;     /* items ended well, ever */
+  _Atomic uint64_t since; /* clock_now() when it began that chunk; 0: it has not begun to work */
+  _Atomic uint64_t done;  /* items ended well, ever */
   _Atomic uint64_t failed;
-  _Atomic uint64_t part;     /* which of the items that the item in its hand stands for; 0: itself */
+  _Atomic uint64_t part; /* which of the items that the item in its hand stands for; 0: itself */
   _Atomic uint64_t deadline; /* when that item has run too long; 0: never */
   _Atomic uint64_t busy;     /* ns spent in chunks that are over */
 };
@@ -49,7 +51,8 @@ struct slot {
   struct link ledger;
   struct link outbox;
   uint64_t parent_gen;
-  uint64_t pad[3];
+  _Atomic uint64_t burden;
+  uint64_t pad[2];
   struct status status;
 };
 _Static_assert(sizeof(struct slot) == 192, "three cache lines, the status on its own");
@@ -112,6 +115,7 @@ int family_is_foreign(void);
 /* A number that names this process in all the family's time, never 0, and whether the process of
    such a number lives. */
 uint64_t family_id(void);
+uint64_t family_id_at(int index);
 int family_lives(uint64_t id);
 
 /* This process's ledger. */

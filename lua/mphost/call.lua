@@ -13,6 +13,7 @@
 local core = require "mphost.core"
 local crew = require "mphost.crew"
 local errors = require "mphost.error"
+local log = require "mphost.log"
 
 ---@class mphost.Call
 ---@field done boolean
@@ -153,17 +154,21 @@ local function death_of_item(self, worker, index, part)
   self.tries[index] = tries
   local status = worker.status
   local exited = type(status) == "number" and status >= 0
-  local late = worker.overdue and status == -9
-  if tries <= retries and not exited and not late then return nil end
+  local late, heavy = worker.overdue and status == -9, worker.heavy and status == -9
+  -- What took all the time or memory that it may have would do so again, and whether it listened makes no difference.
+  if tries <= retries and not exited and not late and not heavy then return nil end
   local record = { index = part or index, item = index, worker = worker.number, pid = worker.pid }
   if late then
     record.kind, record.message = "timeout", ("timed out after %.6g s, and was killed"):format(self.timeout)
+  elseif heavy then
+    record.kind, record.message = "memory", ("worker %d (pid %d) had %s was killed"):format(worker.number, worker.pid,
+      worker.heavy)
   elseif exited then
     record.kind, record.message = "exit", ("the task ended its worker, as os.exit(%d) does"):format(status)
   else
     record.kind = worker.memory and "memory" or "crash"
     record.message = ("worker %d (pid %d) was %s%s%s"):format(worker.number, worker.pid,
-      errors.describe(status, worker.dumped), worker.memory and ": " .. worker.memory or "",
+      crew.describe_death(worker), worker.memory and ": " .. worker.memory or "",
       tries > 1 and (", try %d of %d"):format(tries, retries + 1) or "")
     record.traceback = worker.trace
   end
@@ -188,6 +193,8 @@ function Call:lost(worker, range)
     if record then
       self.errors[#self.errors + 1] = record
     else
+      log[worker.trace and "warn" or "info"]("item %d of '%s' is tried again: worker %d (pid %d) was %s%s", first,
+        self.name, worker.number, worker.pid, crew.describe_death(worker), worker.trace and "\n" .. worker.trace or "")
       repost(self, first, first)
     end
     first = first + 1

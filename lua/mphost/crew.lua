@@ -8,10 +8,12 @@
 local core = require "mphost.core"
 local crash = require "mphost.crash"
 local errors = require "mphost.error"
+local log = require "mphost.log"
 local process = require "mphost.process"
 
 local crew = {}
 
+local WEIGH = 0.1 -- seconds from one look at the workers' memory to the next
 local MOST_DEATHS = 10 -- before they have begun to work, one after the other
 
 local function failure(value)
@@ -135,11 +137,36 @@ function crew.break_off(pool, call)
     end
   end
   call:cancel()
-  for worker in pairs(busy) do worker.core:signal(9) end
+  for worker in pairs(busy) do
+    worker.dismissed = true -- its end is no news
+    worker.core:signal(9)
+  end
 end
 
-local function describe_death(worker)
-  return errors.describe(worker.status, worker.dumped)
+---Ends the workers that have more memory than their limit allows, and do not come back to Lua, where their own guard
+---would see it: who is in the same item at two looks.
+---@param pool mphost.Pool
+function crew.weigh(pool)
+  local limit, now = pool._options.memory, core.clock()
+  if not limit or now < (pool._weighed or 0) + WEIGH then return end
+  pool._weighed = now
+  for _, worker in ipairs(pool._workers) do
+    local bytes = core.weigh(worker.slot, worker.pid, limit)
+    local status = bytes and core.status(worker.slot)
+    local at = status and status.item and ("%d %d"):format(status.done + status.failed, status.item)
+    if at and at == worker.heavy_at then
+      worker.heavy = ("%d MB of memory, its limit is %d MB, and"):format(bytes >> 20, limit >> 20)
+      worker.core:signal(9)
+    end
+    worker.heavy_at = at
+  end
+end
+
+---What a worker died of, in words.
+---@param worker table
+---@return string
+function crew.describe_death(worker)
+  return errors.describe(worker.status, worker.dumped) .. (worker.place and " at " .. worker.place or "")
 end
 
 -- Why the pool cannot go on after this death, if it cannot.
@@ -160,7 +187,7 @@ local function init_failure(pool, worker, left)
   if pool._deaths < MOST_DEATHS then return nil end
   fields.kind = "crash"
   fields.message = ("%d workers in a row died before they began to work; the last, worker %d (pid %d), was %s%s")
-    :format(pool._deaths, worker.number, worker.pid, describe_death(worker), pool._init and " in init" or "")
+    :format(pool._deaths, worker.number, worker.pid, crew.describe_death(worker), pool._init and " in init" or "")
   return errors.new(fields)
 end
 
@@ -187,6 +214,7 @@ local function bury(pool, worker)
   for _, call in ipairs(pool._calls) do call:bury(worker, lost) end
   worker.core:wait()
   worker.status, worker.dumped = worker.core:status()
+  worker.trace, worker.place = worker.core:crash()
   worker.memory, pool._oom_kills = crash.blame(worker.status, pool._oom_kills)
   if worker.begun and worker.status ~= 0 then stats.deaths = stats.deaths + 1 end
   return lost
@@ -196,6 +224,9 @@ end
 local function replace(pool, worker)
   local lost = bury(pool, worker)
   local left = worker.core:take()
+  if worker.status ~= 0 and not worker.dismissed then
+    log.info("worker %d of %s (pid %d) was %s", worker.number, pool.name, worker.pid, crew.describe_death(worker))
+  end
   local failed = init_failure(pool, worker, left)
   remove(pool, worker)
   if failed then

@@ -26,7 +26,10 @@ function TaskError:__tostring()
     lines[1] = self.message
   end
   if self.item then lines[#lines + 1] = "  item: " .. self.item end
-  if self.traceback then lines[#lines + 1] = (self.traceback:gsub("^stack traceback:", "remote stack traceback:")) end
+  if self.traceback then
+    lines[#lines + 1] = (self.traceback:gsub("^stack traceback:", "remote stack traceback:")
+      :gsub("^native stack", "remote native stack"))
+  end
   return table.concat(lines, "\n")
 end
 

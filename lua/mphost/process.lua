@@ -8,7 +8,7 @@ local core = require "mphost.core"
 local check = require "mphost.check"
 local errors = require "mphost.error"
 
-local process = {}
+local process = { tells = true } -- tells: of children that died of a fault, on stderr
 
 local children = {} -- started by this process and not known to have ended: object -> true
 local count = 0
@@ -59,6 +59,11 @@ local function settle(self)
   self._outcome = take(self)
   self._status, self._dumped = status, dumped
   children[self] = nil
+  self._trace, self._place = self._core:crash()
+  if self._trace and process.tells then
+    core.log(("mphost: process '%s' (pid %d): %s\n%s\n"):format(self.name, self._child_pid,
+      errors.describe(status, dumped), self._trace))
+  end
   return true
 end
 
@@ -218,7 +223,9 @@ function methods:result(timeout)
     for key, value in pairs(outcome.failed) do fields[key] = value end
   else
     fields.kind = (self._status == "unknown" or self._status >= 0) and "exit" or "crash"
-    fields.message = ("process '%s' (pid %d) %s before it had a result"):format(self.name, fields.pid, self:status())
+    fields.message = ("process '%s' (pid %d) %s%s before it had a result"):format(self.name, fields.pid,
+      self:status(), self._place and " at " .. self._place or "")
+    fields.traceback = self._trace
   end
   error(errors.new(fields), 0)
 end

@@ -250,6 +250,7 @@ end
 repl.__index = repl
 
 local function open(around)
+  process.tells = false -- the prompt does, at its time
   local has_terminal, terminal = pcall(require, "mphost.terminal")
   local self = setmetatable({ terminal = has_terminal and terminal or nil, scope = around, lines = 0, typed = {},
     watched = watch.new() }, repl)

@@ -1,4 +1,5 @@
 /* All scenes of stepkill_spec.c, each killed at every instruction; some minutes. */
+#include "scenes_crash.h"
 #include "scenes_hand.h"
 #include "scenes_heap.h"
 #include "scenes_line.h"
@@ -14,6 +15,7 @@ int main(int argc, char **argv) {
   add_scenes(hand_scenes, run_scene_wholly);
   add_scenes(heap_scenes, run_scene_wholly);
   add_scenes(job_scenes, run_scene_wholly);
+  add_scenes(crash_scenes, run_scene_wholly);
   add_scenes(stream_scenes, run_scene_wholly);
   add_scenes(large_scenes, run_scene_wholly);
   add_scenes(sync_scenes, run_scene_wholly);

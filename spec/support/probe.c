@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,56 @@ static int probe_kill_family(lua_State *L) {
   return 0;
 }
 
+static int call_nothing(void) {
+  int (*volatile nothing)(void) = NULL;
+  return nothing();
+}
+
+static int fault_at(volatile uintptr_t address) {
+  return *(volatile int *)address;
+}
+
+static int overflow(volatile char *above, int depth) {
+  volatile char here[4096];
+  here[0] = above ? above[0] : 0;
+  return depth ? overflow(here, depth - 1) + here[0] : 0;
+}
+
+/* crash(how): a fault of C code: "segv", "null" (a call of it), "stack", "fpe", "ill", "abort". */
+__attribute__((visibility("default"), optimize("no-reorder-blocks-and-partition"))) int
+probe_crash(lua_State *L) {
+  const char *how = luaL_checkstring(L, 1);
+  volatile int one = 1, zero = 0;
+  if (strcmp(how, "segv") == 0) lua_pushinteger(L, fault_at(16));
+  if (strcmp(how, "null") == 0) lua_pushinteger(L, call_nothing());
+  if (strcmp(how, "stack") == 0) lua_pushinteger(L, overflow(NULL, INT32_MAX));
+  if (strcmp(how, "fpe") == 0) lua_pushinteger(L, one / zero);
+  if (strcmp(how, "ill") == 0) __builtin_trap();
+  if (strcmp(how, "abort") == 0) abort();
+  return 1;
+}
+
+/* eat(megabytes [, seconds]): memory that no allocator of Lua's knows of, for ever; then waits. */
+static int probe_eat(lua_State *L) {
+  for (lua_Integer i = luaL_checkinteger(L, 1); i > 0; i--) {
+    void *block = malloc(1 << 20);
+    if (!block) return luaL_error(L, "malloc: no memory");
+    memset(block, 1, 1 << 20);
+  }
+  usleep((useconds_t)(luaL_optnumber(L, 2, 0) * 1e6));
+  return 0;
+}
+
+static void ignore(int number) {
+  (void)number;
+}
+
+/* handle(number): a handler that does nothing. */
+static int probe_handle(lua_State *L) {
+  signal((int)luaL_checkinteger(L, 1), ignore);
+  return 0;
+}
+
 static int probe_getpid(lua_State *L) {
   lua_pushinteger(L, getpid());
   return 1;
@@ -167,6 +218,9 @@ static const luaL_Reg functions[] = {
     {"kill", probe_kill},
     {"kill_family", probe_kill_family},
     {"getpid", probe_getpid},
+    {"crash", probe_crash},
+    {"eat", probe_eat},
+    {"handle", probe_handle},
     {"exit", probe_exit},
     {"watch", probe_watch},
     {NULL, NULL},
