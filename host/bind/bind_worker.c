@@ -127,9 +127,9 @@ static int run_item(lua_State *L, struct run *run, uint64_t index) {
   }
   guard_begin(run->job, index);
   int status = call(L, run->job->mode);
-  int late = guard_end();
-  if (late) {
-    guard_record(L, run->job, status);
+  int why = guard_end();
+  if (why) {
+    guard_record(L, run->job, status, why);
     return 1;
   }
   if (status == LUA_OK) return 0;
@@ -177,6 +177,7 @@ static uint32_t run_items(lua_State *L, struct run *run) {
     int failed = append(L, run, run_item(L, run, chunk->first + i));
     if (failed < 0) return CHUNK_FULL;
     publish(run, i + 1, failed);
+    if (guard_is_heavy(L) && run->pool) run->most = i + 1;
     if (i + 1 == run->most && i + 1 < chunk->items) return CHUNK_CUT;
   }
   return CHUNK_DONE;
@@ -340,6 +341,16 @@ static int worker_limit(lua_State *L) {
   return 0;
 }
 
+/* weigh(slot, pid, limit): bytes that this worker has, if they are more than its limit allows. */
+static int worker_weigh(lua_State *L) {
+  lua_Integer slot = luaL_checkinteger(L, 1), limit = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, slot >= 0 && slot < (lua_Integer)FAMILY_MOST, 1, "no such slot");
+  uint64_t has = guard_weigh((int)slot, (pid_t)luaL_checkinteger(L, 2), (uint64_t)limit);
+  if (!has) return 0;
+  lua_pushinteger(L, (lua_Integer)has);
+  return 1;
+}
+
 /* nice(n) */
 static int worker_nice(lua_State *L) {
   errno = 0;
@@ -354,10 +365,10 @@ static int worker_pin(lua_State *L) {
 }
 
 void bind_worker(lua_State *L) {
-  static const luaL_Reg functions[] = {{"work", worker_work}, {"work_here", worker_work_here},
-                                       {"at", worker_at},     {"limit", worker_limit},
-                                       {"nice", worker_nice}, {"pin", worker_pin},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"work", worker_work},   {"work_here", worker_work_here},
+                                       {"at", worker_at},       {"limit", worker_limit},
+                                       {"nice", worker_nice},   {"pin", worker_pin},
+                                       {"weigh", worker_weigh}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   guard_find_random(L);
 }

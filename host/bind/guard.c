@@ -2,6 +2,7 @@
 #include "bind/guard.h"
 
 #include <lauxlib.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -9,13 +10,13 @@
 
 #include "bind/outcome.h"
 #include "os/clock.h"
+#include "os/memory.h"
 #include "shm/family.h"
 
 #define HOOK_COUNT 10000 /* instructions from one look at the clock to the next */
 #define RANDOM_WORDS 4
 
 struct guard_now guard_now;
-static int late;
 static pid_t worker; /* whose timer this is */
 static timer_t timer;
 static int has_timer;
@@ -39,13 +40,6 @@ static void set_deadline(int64_t at) {
   set_timer(at ? at + GUARD_GRACE : 0);
 }
 
-static void look(lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  if (!guard_now.deadline || clock_now() < guard_now.deadline) return;
-  late = 1;
-  luaL_error(L, "timeout");
-}
-
 struct quota {
   lua_Alloc alloc;
   void *context;
@@ -62,6 +56,35 @@ static void *alloc_within(void *context, void *block, size_t old, size_t new) {
 }
 
 static struct quota quota; /* of the one state that a worker has */
+static int64_t weighed;    /* when this process was last looked at */
+
+uint64_t guard_weigh(int slot, pid_t pid, uint64_t limit) {
+  uint64_t burden = atomic_load(&family_slot(slot)->burden), has = memory_private(pid);
+  return has > burden + limit + GUARD_SLACK(limit) ? has - burden : 0;
+}
+
+int guard_look_heavy(lua_State *L) {
+  int64_t now = clock_tick();
+  if (now < weighed + GUARD_WEIGH) return 0;
+  weighed = now;
+  if (!guard_weigh(family_index(), 0, quota.most)) return 0;
+  lua_gc(L, LUA_GCCOLLECT);
+  malloc_trim(0);
+  return guard_weigh(family_index(), 0, quota.most) != 0;
+}
+
+static void look(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  if (guard_now.deadline && clock_now() >= guard_now.deadline)
+    guard_now.why = GUARD_LATE;
+  else if (guard_is_heavy(L))
+    guard_now.why = GUARD_HEAVY;
+  else
+    return;
+  weighed =
+      0; /* the item's end looks again; not Lua's own words: those are another kind of error */
+  luaL_error(L, guard_now.why == GUARD_LATE ? "timeout" : "too much memory");
+}
 
 void guard_make_room(lua_State *L) {
   if (quota.most && quota.used > quota.most / 2) lua_gc(L, LUA_GCCOLLECT);
@@ -76,11 +99,14 @@ void guard_limit(lua_State *L, size_t bytes) {
   }
   size_t used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
   quota = (struct quota){.alloc = alloc, .context = context, .used = used, .most = bytes};
+  guard_now.limited = 1;
+  uint64_t has = memory_private(0);
+  atomic_store(&family_slot(family_index())->burden, has > used ? has - used : 0);
   lua_setallocf(L, alloc_within, &quota);
 }
 
 void guard_open(lua_State *L, struct guard *before, const struct job *job) {
-  *before = (struct guard){.deadline = guard_now.deadline, .late = late};
+  *before = (struct guard){.deadline = guard_now.deadline, .why = guard_now.why};
   lua_rawgetp(L, LUA_REGISTRYINDEX, &random_key);
   guard_now.random = lua_touserdata(L, -1);
   lua_pop(L, 1);
@@ -90,38 +116,45 @@ void guard_open(lua_State *L, struct guard *before, const struct job *job) {
   before->hook = lua_gethook(L);
   before->mask = lua_gethookmask(L);
   before->count = lua_gethookcount(L);
-  if (job->timeout) lua_sethook(L, look, LUA_MASKCOUNT, HOOK_COUNT);
+  if (job->timeout || guard_now.limited) lua_sethook(L, look, LUA_MASKCOUNT, HOOK_COUNT);
 }
 
 void guard_close(lua_State *L, const struct guard *before) {
   if (guard_now.random) memcpy(guard_now.random, before->random, sizeof before->random);
   lua_sethook(L, before->hook, before->mask, before->count);
   if (before->deadline != guard_now.deadline) set_deadline(before->deadline);
-  late = before->late;
+  guard_now.why = before->why;
   guard_now.seed = before->seed;
 }
 
 void guard_start_clock(uint64_t timeout) {
-  late = 0;
+  guard_now.why = 0;
   set_deadline(clock_now() + (int64_t)timeout);
 }
 
-int guard_stop_clock(void) {
-  int was_late = late;
-  set_deadline(0);
-  late = 0;
-  return was_late;
+int guard_take_why(void) {
+  int why = guard_now.why;
+  guard_now.why = 0;
+  return why;
 }
 
-void guard_record(lua_State *L, const struct job *job, int status) {
+int guard_stop_clock(void) {
+  set_deadline(0);
+  return guard_take_why();
+}
+
+void guard_record(lua_State *L, const struct job *job, int status, int why) {
   if (status != LUA_ERRRUN) {
     lua_pop(L, 1);
     lua_pushliteral(L, "");
     outcome_record(L, NULL);
   }
-  lua_pushfstring(L, "timed out after %f s", (lua_Number)job->timeout / 1e9);
+  if (why == GUARD_LATE)
+    lua_pushfstring(L, "timed out after %f s", (lua_Number)job->timeout / 1e9);
+  else
+    lua_pushliteral(L, "not enough memory: the process has more than its limit");
   lua_setfield(L, -2, "message");
-  lua_pushliteral(L, "timeout");
+  lua_pushstring(L, why == GUARD_LATE ? "timeout" : "memory");
   lua_setfield(L, -2, "kind");
 }
 

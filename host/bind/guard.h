@@ -1,9 +1,19 @@
-/* What watches over one item while it runs: its time, and its random numbers.
+/* What watches over one item while it runs: its time, its memory, and its random numbers.
 
    Time: a count hook raises in the task when its deadline has passed. A task that does not come
    back to Lua, or that swallows the error, is ended by the kernel GUARD_GRACE later: a worker has a
    timer whose signal is SIGKILL, so nobody needs to look at a clock. status.deadline (family.h)
-   tells the parent why. Random numbers: before each item the state of math.random is set from
+   tells the parent why.
+
+   Memory: a limit is the state's allocator's, which refuses; Lua then collects, and raises if that
+   is of no use. What C code takes by itself no allocator of ours sees. So the pages that the
+   process has are looked at, too, against the limit and GUARD_SLACK (Lua's allocator wastes some):
+   by the same hook, at most every GUARD_WEIGH, which raises in the task; after an item, when the
+   worker leaves if it is too heavy for the next; and by the parent while it waits (core.weigh),
+   which kills what does not come back to Lua. Not counted is what the process had beside Lua when
+   its limit was set: pages of its parent's, mostly (slot.burden, family.h).
+
+   Random numbers: before each item the state of math.random is set from
    (job's seed, item's index). It is the userdata that math.random has as its upvalue; where that is
    not what Lua 5.4's is, it is left alone. In a process that works on a job of its own (no workers,
    or a task that calls its own pool) what was going on before is kept and comes back at the end. */
@@ -12,14 +22,19 @@
 
 #include <lua.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "shm/job.h"
 
 #define GUARD_GRACE 200000000 /* ns */
+#define GUARD_WEIGH 20000000  /* ns */
+#define GUARD_SLACK(limit) ((limit) / 4 + (16 << 20))
+
+enum { GUARD_LATE = 1, GUARD_HEAVY };
 
 struct guard {
   int64_t deadline;
-  int late;
+  int why;
   uint64_t random[4], seed;
   lua_Hook hook;
   int mask, count;
@@ -28,16 +43,21 @@ struct guard {
 /* This process is a worker: time may be enforced with SIGKILL. */
 void guard_armed(void);
 
-/* Around a job, and around each item of it; guard_end: whether its time was over. */
+/* Around a job, and around each item of it; guard_end: GUARD_LATE or GUARD_HEAVY: for that it was
+ * broken off. */
 void guard_open(lua_State *L, struct guard *before, const struct job *job);
 void guard_close(lua_State *L, const struct guard *before);
 void guard_start_clock(uint64_t timeout);
 int guard_stop_clock(void);
+int guard_take_why(void);
 
-/* Of the job in hand: the state of math.random, or NULL; its seed; the running item's deadline. */
+/* Of the job in hand: the state of math.random, or NULL; its seed; the running item's deadline; why
+ * it was broken off. */
 extern struct guard_now {
   uint64_t *random, seed;
   int64_t deadline;
+  int why;
+  int limited; /* guard_limit was called: of all jobs */
 } guard_now;
 
 /* One good scrambling (splitmix64's) of the index; the other words only have to differ from it. */
@@ -59,18 +79,30 @@ static inline void guard_begin(const struct job *job, uint64_t index) {
 }
 
 static inline int guard_end(void) {
-  return guard_now.deadline ? guard_stop_clock() : 0;
+  if (guard_now.deadline) return guard_stop_clock();
+  return guard_now.why ? guard_take_why() : 0;
 }
 
 /* The state's allocator refuses what goes beyond so many bytes. */
 void guard_limit(lua_State *L, size_t bytes);
 
-/* Before an item: collects when half of the limit is in use. Lua's buffers ask the allocator without
- * collecting first, so an item must not begin among the garbage of others. */
+/* Before an item: collects when half of the limit is in use. Lua's buffers ask the allocator
+ * without collecting first, so an item must not begin among the garbage of others. */
 void guard_make_room(lua_State *L);
 
-/* The record or result on top becomes the record of an item that took too long. */
-void guard_record(lua_State *L, const struct job *job, int status);
+/* After an item: whether this process is too heavy for another one. Looks now and then. */
+int guard_look_heavy(lua_State *L);
+
+static inline int guard_is_heavy(lua_State *L) {
+  return guard_now.limited && guard_look_heavy(L);
+}
+
+/* Bytes that the process of this slot has beyond its burden, if that is more than the limit allows;
+ * else 0. */
+uint64_t guard_weigh(int slot, pid_t pid, uint64_t limit);
+
+/* The record or result on top becomes the record of an item that was broken off. */
+void guard_record(lua_State *L, const struct job *job, int status, int why);
 
 /* Finds the state of math.random in this Lua state. */
 void guard_find_random(lua_State *L);

@@ -1,10 +1,13 @@
 /* Memory that may be used: see memory.h. A missing or foreign file means no limit. */
 #include "os/memory.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Adds the numbers in the file's lines that begin with one of the names; NULL: the file is one
    number. UINT64_MAX: there is none. */
@@ -80,4 +83,17 @@ void memory_fill(void *memory, size_t size) {
   uintptr_t from = ((uintptr_t)memory + huge - 1) & ~(huge - 1);
   uintptr_t to = ((uintptr_t)memory + size) & ~(huge - 1);
   if (from < to) madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
+uint64_t memory_private(pid_t pid) {
+  char path[32] = "/proc/self/statm", text[128], *at = text;
+  if (pid) snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  if (n <= 0) return 0;
+  text[n] = 0;
+  strtoull(at, &at, 10); /* its address space */
+  uint64_t resident = strtoull(at, &at, 10), shared = strtoull(at, &at, 10);
+  return resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }

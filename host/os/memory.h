@@ -1,4 +1,4 @@
-/* How much memory may still be used.
+/* How much memory may still be used, and how much a process has.
 
    Shared memory is not refused when there is none left: the system kills processes instead, and not
    those that asked. So whoever is about to take much asks here first. It is an estimate: others
@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Bytes that can be had without anybody being killed: what the system has available, and what the
    memory limits of this process's cgroups (v1 and v2, on every level) leave, whichever is least.
@@ -18,5 +19,9 @@ uint64_t memory_available(void);
    which costs a fraction of the page faults: 15 ms instead of 60 for 100 MB. Advice: nothing fails.
  */
 void memory_fill(void *memory, size_t size);
+
+/* Bytes that a process (0: this one) has for itself in memory: its own pages and those that it
+   shares with its parent since the fork, not files and not shared memory. 0: nobody knows. */
+uint64_t memory_private(pid_t pid);
 
 #endif

@@ -45,8 +45,9 @@ function wait.one(call, deadline)
       return call.done or nil
     end
     local alone = #pool._calls == 1 and not call.unposted
+    crew.weigh(pool)
     if alone then
-      call:advance(math.min(left, 0.25))
+      call:advance(math.min(left, pool._options.memory and 0.1 or 0.25))
     else
       wait.some({ pool }, {}, function() return call.done end, math.min(left, 0.25))
     end
@@ -72,7 +73,10 @@ function wait.some(pools, sleepers, is_so, timeout)
         list[#list + 1] = pool._core
       end
     end
-    for _, pool in ipairs(pools) do step(pool) end
+    for _, pool in ipairs(pools) do
+      crew.weigh(pool)
+      step(pool)
+    end
     if is_so() then return true end
     local left = left_until(deadline)
     if left <= 0 then

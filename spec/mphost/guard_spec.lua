@@ -51,6 +51,10 @@ describe("A task's time", function()
   end)
 end)
 
+local function kind_of(future)
+  return error_of(future.get, future).kind
+end
+
 describe("A worker's memory", function()
   it("is refused beyond its limit; the worker lives", function()
     local pool <close> = mp.Pool { workers = 1, memory = "64M" }
@@ -68,6 +72,74 @@ describe("A worker's memory", function()
     assert.equal(10, pool:apply(eat, 10))
     assert.equal(pid, pool:apply(function() return mp.current_process().pid end))
     raises("option 'memory': bytes expected", function() mp.Pool { memory = "lots" } end)
+  end)
+
+  -- probe.eat takes it by malloc.
+  it("counts what C code takes: the task fails, another worker does the rest", function()
+    helper.deadline(20)
+    local pool <close> = mp.Pool { workers = 1, memory = "64M", retries = 3 }
+    local function eat(mb)
+      local eaten = 0
+      while eaten < mb do
+        require("probe").eat(1)
+        eaten = eaten + 1
+        for _ = 1, 100000 do eaten = eaten + 0 end
+      end
+      return mp.current_process().pid
+    end
+    local pids, errors = pool:map(eat, { 1, 1000, 1, 1 }, { chunk = 4, on_error = "collect" })
+    assert.same({ "memory", "not enough memory: the process has more than its limit", 2 },
+      { errors[2].kind, errors[2].message, errors[2].index })
+    assert.truthy(errors[2].traceback:find("guard_spec.lua", 1, true), errors[2].traceback)
+    assert.is_nil(pids[2])
+    assert.not_equal(pids[1], pids[3])
+    assert.equal(pids[3], pids[4])
+    assert.equal(0, pool:stats().deaths)
+  end)
+
+  it("kills who does not come back to Lua with it, once", function()
+    helper.deadline(20)
+    local pool <close> = mp.Pool { workers = 2, memory = "64M", retries = 3 }
+    local tries = mp.Value "i"
+    local function eat(mb)
+      if mb > 100 then tries:add(1) end
+      require("probe").eat(mb, mb > 100 and 600 or 0)
+      return mb
+    end
+    local r, errors = pool:map(eat, { 1, 200, 2 }, { on_error = "collect" })
+    assert.same({ 1, nil, 2, 1 }, { r[1], r[2], r[3], tries.value })
+    assert.equal("memory", errors[2].kind)
+    assert.truthy(errors[2].message:find "had %d%d%d? MB of memory, its limit is 64 MB, and was killed$",
+      errors[2].message)
+    local two = { pool:submit(eat, 200), pool:submit(eat, 300) }
+    assert.same({ "memory", "memory" }, { kind_of(two[1]), kind_of(two[2]) })
+  end)
+
+  it("replaces a worker that is left with too much, and its results stand", function()
+    local pool <close> = mp.Pool { workers = 1, memory = "64M" }
+    local function eat(mb)
+      require("probe").eat(mb)
+      return mp.current_process().pid
+    end
+    local pids = pool:map(eat, { 1, 105, 1, 1 }, { chunk = 4 })
+    assert.equal(pids[1], pids[2])
+    assert.not_equal(pids[2], pids[3])
+    assert.equal(pids[3], pids[4])
+    assert.equal(0, pool:stats().deaths)
+  end)
+
+  it("does not count what was inherited", function()
+    local r = tool.run [[
+      package.cpath = (os.getenv "MPHOST_BUILD" or "build") .. "/spec/?.so;" .. package.cpath
+      require("probe").eat(300)
+      local pool <close> = mp.Pool { workers = 2, memory = "64M" }
+      local function work(x)
+        local n = 0
+        for _ = 1, 3000000 do n = n + 1 end
+        return x
+      end
+      print(#pool:map(work, { 1, 2, 3, 4 }, { chunk = 1 }), pool:stats().started)]]
+    assert.same({ 0, "4\t2\n", "" }, { r.code, r.out, r.err })
   end)
 end)
 
