@@ -26,7 +26,7 @@ end
 local function worker_news(known, lines)
   for _, each in ipairs(pool.list()) do
     for _, worker in ipairs(each._workers) do
-      if not known.told[worker] and worker.core:is_gone() then
+      if not known.told[worker] and not worker.dismissed and worker.core:is_gone() then
         known.told[worker] = true
         local status, dumped = worker.core:status()
         lines[#lines + 1] = ("mphost: worker %d of %s (pid %d) %s; the next call replaces it"):format(worker.number,
