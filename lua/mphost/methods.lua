@@ -107,7 +107,7 @@ end
 ---@param f function
 ---@param given table|function  a list, an iterator, or mp.range
 ---@param options {chunk: integer?, timeout: number?, retries: integer?, on_error: "raise"|"collect"|nil}?  timeout in
----seconds that an item may run
+---seconds that an item may run; retries: how often an item is tried again whose worker died under it (see mp.Pool)
 ---@return table results
 ---@return table<integer, mphost.TaskError>? errors  by index, with on_error = "collect"
 function methods:map(f, given, options)

@@ -103,6 +103,16 @@ describe("A pool some of whose workers die", function()
     assert.equal(1, tries.value)
   end)
 
+  it("does not try again what took too long, whether it listened or was killed", function()
+    local pool <close> = mp.Pool(2)
+    local tries = mp.Value("i")
+    for _, deaf in ipairs { function() while true do end end, function() mp.sleep(600) end } do
+      tries.value = 0
+      local err = error_of(pool.map, pool, function() tries:add(1) deaf() end, { 1 }, { retries = 5, timeout = 0.05 })
+      assert.same({ "timeout", 1 }, { err.kind, tries.value })
+    end
+  end)
+
   it("replaces workers that were killed between calls", function()
     local pool <close> = mp.Pool(3)
     for _ = 1, 5 do
