@@ -31,6 +31,7 @@ build = {
       ["mphost.once"] = "lua/mphost/once.lua",
       ["mphost.pool"] = "lua/mphost/pool.lua",
       ["mphost.process"] = "lua/mphost/process.lua",
+      ["mphost.progress"] = "lua/mphost/progress.lua",
       ["mphost.repl"] = "lua/mphost/repl.lua",
       ["mphost.scope"] = "lua/mphost/scope.lua",
       ["mphost.sync"] = "lua/mphost/sync.lua",

@@ -29,7 +29,7 @@ _mphost() {
   --log) mapfile -t COMPREPLY < <(compgen -W "debug info warn error" -- "$word") ;;
   *)
     if [[ $word == -* ]]; then
-      mapfile -t COMPREPLY < <(compgen -W "-e -l -i -v --version -E -W -j --jobs --seed --log -h --help --" -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W "-e -l -i -v --version -E -W -j --jobs --seed --progress --log -h --help --" -- "$word")
     else
       mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- "$word"; compgen -d -- "$word")
     fi

@@ -85,10 +85,11 @@ static bool run(mph_host *h, const struct options *o, int argc, char **argv) {
 
 /* Options reach the Lua side, and programs that a script starts, as variables. */
 static int export_settings(const struct options *o) {
-  static const char *const names[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG"};
-  const char *const values[] = {o->jobs, o->seed, o->log};
+  static const char *const names[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG",
+                                      "MPHOST_PROGRESS"};
+  const char *const values[] = {o->jobs, o->seed, o->log, o->progress ? "1" : NULL};
   int rc = 0;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     if (o->noenv) rc |= unsetenv(names[i]);
     if (values[i]) rc |= setenv(names[i], values[i], 1);
   }

@@ -20,18 +20,21 @@ const char options_help[] =
     "  -W               Lua's warnings on\n"
     "  -j, --jobs N     default number of workers\n"
     "  --seed N         base of all tasks' random seeds\n"
+    "  --progress       a line on the terminal tells how far each call of a pool is\n"
     "  --log LEVEL      debug, info, warn or error\n"
     "  -h, --help       this text\n"
     "  --               end of the options\n"
     "  -                the script is standard input\n"
     "Without a script, -e and -v: a prompt on a terminal, else standard input is the script.\n"
-    "Variables: MPHOST_JOBS, MPHOST_SEED, MPHOST_LOG; LUA_INIT, LUA_PATH, LUA_CPATH as for lua.\n"
+    "Variables: MPHOST_JOBS, MPHOST_SEED, MPHOST_LOG, MPHOST_PROGRESS; LUA_INIT, LUA_PATH,\n"
+    "LUA_CPATH as for lua.\n"
     "Exit code: 0, that of os.exit, 1 after an uncaught error, 2 for a wrong option; death by "
     "SIGINT\n"
     "and SIGTERM is real.\n";
 
-static const char *const names[] = {"-e", "-l",     "-i",     "-v",    "--version", "-E",    "-W",
-                                    "-j", "--jobs", "--seed", "--log", "-h",        "--help"};
+static const char *const names[] = {"-e",    "-l", "-i",     "-v",        "--version",
+                                    "-E",    "-W", "-j",     "--jobs",    "--seed",
+                                    "--log", "-h", "--help", "--progress"};
 enum { NAMES = sizeof names / sizeof *names, LONGEST = 32 };
 
 static int min(int a, int b) {
@@ -123,6 +126,7 @@ static int parse_long(struct options *o, int argc, char **argv, int *i, char *er
   const char *word = argv[*i];
   if (strcmp(word, "--help") == 0) return o->help = true, 0;
   if (strcmp(word, "--version") == 0) return o->version = true, 0;
+  if (strcmp(word, "--progress") == 0) return o->progress = true, 0;
   static const char *const valued[] = {"--jobs", "--seed", "--log"};
   for (int k = 0; k < 3; k++) {
     size_t n = strlen(valued[k]);

@@ -11,20 +11,36 @@
 static int ends[2] = {-1, -1}; /* read, write */
 static int terminal = -1;
 static int used;
+static volatile sig_atomic_t status; /* there is such a line; changed while SIGURG is blocked */
 
 size_t relay_read(char *bytes, size_t size) {
   ssize_t n = ends[0] >= 0 ? read(ends[0], bytes, size) : 0;
   return n > 0 ? (size_t)n : 0;
 }
 
+static int show(const char *bytes, size_t size) {
+  while (size > 0) {
+    ssize_t written = write(terminal, bytes, size);
+    if (written < 0 && errno != EINTR) return 0;
+    if (written > 0) {
+      bytes += written;
+      size -= (size_t)written;
+    }
+  }
+  return 1;
+}
+
+static void erase_status(void) {
+  if (status) show("\r\033[K", 4);
+  status = 0;
+}
+
 static void forward(void) {
   char bytes[4096];
-  for (size_t n; (n = relay_read(bytes, sizeof bytes)) > 0;)
-    for (size_t done = 0; done < n;) {
-      ssize_t written = write(terminal, bytes + done, n - done);
-      if (written < 0 && errno != EINTR) return;
-      if (written > 0) done += (size_t)written;
-    }
+  for (size_t n; (n = relay_read(bytes, sizeof bytes)) > 0;) {
+    erase_status();
+    if (!show(bytes, n)) return;
+  }
 }
 
 static void on_output(int number) {
@@ -97,6 +113,19 @@ int relay_open(int out) {
 
 void relay_use(int on) {
   used = on;
+}
+
+int relay_status(const char *text, size_t size) {
+  if (!used || ends[0] < 0) return 0;
+  sigset_t output, before;
+  sigemptyset(&output);
+  sigaddset(&output, SIGURG);
+  pthread_sigmask(SIG_BLOCK, &output, &before);
+  erase_status();
+  status = size > 0;
+  show(text, size);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return 1;
 }
 
 int relay_fd(void) {

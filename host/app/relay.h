@@ -18,6 +18,10 @@ int relay_open(int out);
 /* Whether the children that are forked from now on use it. */
 void relay_use(int on);
 
+/* A line without an end that goes away when something is shown; size 0: it goes away now. 0: the
+ * children do not write here. */
+int relay_status(const char *text, size_t size);
+
 /* What to wait for while a line is read (SIGURG being blocked); -1: no relay. */
 int relay_fd(void);
 

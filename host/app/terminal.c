@@ -96,6 +96,14 @@ static int terminal_ended(lua_State *L) {
   return 1;
 }
 
+/* status(text or nil): a line that goes away when processes print; whether it is shown here. */
+static int terminal_status(lua_State *L) {
+  size_t size;
+  const char *text = luaL_optlstring(L, 1, "", &size);
+  lua_pushboolean(L, relay_status(text, size));
+  return 1;
+}
+
 /* ---- what the terminal is ---- */
 
 static int terminal_isatty(lua_State *L) {
@@ -172,17 +180,11 @@ static int terminal_mkdir(lua_State *L) {
 }
 
 static int open_terminal(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", terminal_read},
-                                       {"remember", terminal_remember},
-                                       {"enter", terminal_enter},
-                                       {"leave", terminal_leave},
-                                       {"ended", terminal_ended},
-                                       {"isatty", terminal_isatty},
-                                       {"list", terminal_list},
-                                       {"columns", terminal_columns},
-                                       {"append", terminal_append},
-                                       {"mkdir", terminal_mkdir},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"read", terminal_read},     {"remember", terminal_remember}, {"enter", terminal_enter},
+      {"leave", terminal_leave},   {"ended", terminal_ended},       {"status", terminal_status},
+      {"isatty", terminal_isatty}, {"list", terminal_list},         {"columns", terminal_columns},
+      {"append", terminal_append}, {"mkdir", terminal_mkdir},       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -21,6 +21,7 @@
 struct work {
   uint64_t block; /* the job; 0: freed */
   uint32_t next;  /* first chunk not collected yet */
+  uint64_t count; /* outcomes in those before */
 };
 
 struct shape {
@@ -341,9 +342,12 @@ static int job_m_collect(lua_State *L) {
       return lua_pushliteral(L, "stopped"), 1;
     }
     decode_chunk(L, chunk, 0);
+    work->count += atomic_load(&chunk->done_items);
     work->next++;
     if (!job->collect && lua_rawlen(L, ERRORS) > 0) return lua_pushliteral(L, "stopped"), 1;
     if (atomic_load(&chunk->state) != CHUNK_DONE) return push_rest(L, chunk);
+    if (wait && deadline != CLOCK_NEVER && clock_tick() >= deadline && work->next < job->chunks)
+      return bind_fail(L, -ETIMEDOUT); /* however fast they come */
   }
   return lua_pushliteral(L, "done"), 1;
 }
@@ -389,6 +393,19 @@ static int job_m_busy(lua_State *L) {
   for (uint32_t i = 0; i < job->chunks; i++)
     if (chunk_is_done(&job->chunk[i])) busy += job->chunk[i].busy;
   lua_pushnumber(L, (lua_Number)busy / 1e9);
+  return 1;
+}
+
+/* count(): items that have an outcome so far. */
+static int job_m_count(lua_State *L) {
+  struct work *work = check_work(L, 1);
+  struct job *job = job_of(work);
+  uint64_t count = work->count;
+  uint32_t begun = atomic_load(&job->hint);
+  if (begun < job->chunks) begun++; /* who has claimed it may not have said so yet */
+  for (uint32_t i = work->next; i < begun && i < job->chunks; i++)
+    count += atomic_load_explicit(&job->chunk[i].done_items, memory_order_relaxed);
+  lua_pushinteger(L, (lua_Integer)count);
   return 1;
 }
 
@@ -559,7 +576,8 @@ void bind_pool(lua_State *L) {
   static const luaL_Reg job_methods[] = {{"collect", job_m_collect}, {"bury", job_m_bury},
                                          {"ready", job_m_ready},     {"holds", job_m_holds},
                                          {"busy", job_m_busy},       {"stop", job_m_stop},
-                                         {"free", job_m_free},       {NULL, NULL}};
+                                         {"free", job_m_free},       {"count", job_m_count},
+                                         {NULL, NULL}};
   static const luaL_Reg functions[] = {{"pool", pool_create},
                                        {"shape", shape_create},
                                        {"job", job_create},

@@ -1,6 +1,8 @@
 /* core: time, CPUs, shared memory's figures, and packing. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
@@ -57,6 +59,26 @@ static int system_log(lua_State *L) {
   return 0;
 }
 
+/* columns(): of the terminal that stderr is; nil: it is none, or one that cannot move its cursor.
+ */
+static int system_columns(lua_State *L) {
+  const char *term = getenv("TERM");
+  struct winsize size;
+  if (!term || strcmp(term, "dumb") == 0 || ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  lua_pushinteger(L, size.ws_col > 0 ? size.ws_col : 80);
+  return 1;
+}
+
+/* status_line(text or nil): a line at the end of the terminal that stderr is, until something else
+ * is written there. */
+static int system_status_line(lua_State *L) {
+  size_t size;
+  const char *text = luaL_optlstring(L, 1, "", &size);
+  int stream = isatty(STDERR_FILENO) ? stream_find(STDERR_FILENO) : STREAM_NONE;
+  lua_pushboolean(L, stream_bar(stream, STDERR_FILENO, text, size) == 0 && size > 0);
+  return 1;
+}
+
 void bind_system(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"clock", system_clock},
@@ -65,6 +87,8 @@ void bind_system(lua_State *L) {
       {"pid", system_pid},
       {"log", system_log},
       {"shm_used", system_shm_used},
+      {"columns", system_columns},
+      {"status_line", system_status_line},
       {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);

@@ -13,11 +13,12 @@
 
 #define STREAMS 64
 #define SLICE 50 /* ms */
+#define ERASE "\r\033[K"
 
 struct stream {
   _Atomic uint64_t key;
   _Atomic uint32_t torn;
-  uint32_t pad;
+  _Atomic uint32_t bar;
   robust lock;
   uint64_t pad1;
 };
@@ -67,11 +68,29 @@ static int write_all(int fd, const char *bytes, size_t size) {
   return 0;
 }
 
+static void erase_bar(struct stream *s, int fd) {
+  if (!atomic_load(&s->bar)) return;
+  write_all(fd, ERASE, sizeof ERASE - 1);
+  atomic_store(&s->bar, 0);
+}
+
+int stream_bar(int stream, int fd, const char *text, size_t size) {
+  if (stream < 0) return -ENOTTY;
+  struct stream *s = &streams()[stream];
+  robust_lock(&s->lock);
+  erase_bar(s, fd);
+  if (size) atomic_store(&s->bar, 1); /* before: who dies in it has it taken away by others */
+  int rc = write_all(fd, text, size);
+  robust_unlock(&s->lock);
+  return rc;
+}
+
 int stream_write(int stream, int fd, const char *bytes, size_t size) {
   if (stream < 0) return write_all(fd, bytes, size);
   struct stream *s = &streams()[stream];
   int died = robust_lock(&s->lock) == ROBUST_DIED;
   if (died && atomic_load(&s->torn)) write_all(fd, "\n", 1);
+  erase_bar(s, fd);
   atomic_store(&s->torn, size > PIPE_BUF);
   int rc = write_all(fd, bytes, size);
   atomic_store(&s->torn, 0);

@@ -13,6 +13,8 @@
 
    key    0 -> the thing's number, once, by compare-and-swap
    lock   robust.h
+   bar    1 while a line that is to go away stands on the terminal: by the lock's owner. Who writes
+          next takes it away first
    torn   1 from before the first byte of a long line to after its last; by the lock's owner
 
    Owner dies: the lock comes back as ROBUST_DIED, and torn says whether the line was begun; when it
@@ -33,5 +35,9 @@ int stream_find(int fd);
 
 /* Writes all of it, after whoever is writing there now: 0, or -errno. */
 int stream_write(int stream, int fd, const char *bytes, size_t size);
+
+/* To a terminal: a line without an end, in place of the last such one, that goes away when somebody
+ * writes there; size 0: it goes away now. 0 or -errno. */
+int stream_bar(int stream, int fd, const char *text, size_t size);
 
 #endif

@@ -14,6 +14,7 @@ local core = require "mphost.core"
 local crew = require "mphost.crew"
 local errors = require "mphost.error"
 local log = require "mphost.log"
+local progress = require "mphost.progress"
 
 ---@class mphost.Call
 ---@field done boolean
@@ -27,7 +28,7 @@ Call.ITEM, Call.SPREAD, Call.LIST, Call.EACH = 0, 1, 2, 3
 
 -- What most calls never change stands here: fields of their own cost each call.
 Call.base, Call.at, Call.busy, Call.mode, Call.timeout = 0, 1, 0, Call.ITEM, 0
-Call.done, Call.collect = false, false
+Call.done, Call.collect, Call.watched, Call.counted = false, false, false, 0
 
 -- How the items of a call are worked on. Calls without options of their own share their pool's.
 local function shape_of(pool, options)
@@ -54,8 +55,8 @@ end
 ---@param f function
 ---@param items table
 ---@param n integer
----@param options table  mode, chunk, retries, collect, timeout, base: items before the first (of a longer call);
----Call.PLAIN[mode]: only that
+---@param options table  mode, chunk, retries, collect, timeout, base: items before the first (of a longer call),
+---progress, of_items: how many items stand behind its n (groups of them), watched: its items are counted; Call.PLAIN[mode]: only that
 ---@return mphost.Call
 function Call.new(pool, name, f, items, n, options)
   local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = { n = n }, errors = {},
@@ -65,8 +66,24 @@ function Call.new(pool, name, f, items, n, options)
   else
     self.shape = shape_of(pool, options)
     self.base, self.retries, self.collect = options.base, options.retries, options.collect
+    self.watched = options.watched
+  end
+  if options.progress or progress.wanted and options.progress == nil and self.mode ~= Call.LIST then
+    local total = options.of_items or n
+    self.progress = progress.new(options.progress, name, total, function()
+      return n > 0 and self:count() * total // n or 0, #self.errors
+    end)
+    self.watched = self.progress ~= nil
   end
   return self
+end
+
+---How many of its items have an outcome so far; of a call that is watched.
+---@return integer
+function Call:count()
+  local count = self.counted
+  for at = self.at, #self.jobs do count = count + self.jobs[at]:count() end
+  return count
 end
 
 -- Items first..last become a job. It raises when they cannot be sent.
@@ -109,12 +126,16 @@ function Call:run_here()
       local state, first, last, full = job:collect(self.results, self.errors, {}, 0)
       if state == "rest" then
         if full then self:no_room(first) first = first + 1 end
+        self.counted = self.counted + job:count()
         job:free(self.pool._core)
         job = first <= last and core.job(self.f, self.items, first, self.n, self.shape) or nil
       end
     until state ~= "rest" or not job
   end)
-  if job then job:free(self.pool._core) end
+  if job then
+    self.counted = self.counted + job:count()
+    job:free(self.pool._core)
+  end
   if not ok then error(why, 0) end
   self:finish()
 end
@@ -124,6 +145,7 @@ end
 function Call:no_room(index)
   self.errors[#self.errors + 1] = { index = index, kind = "memory",
     message = "not enough shared memory for the result" }
+  self.counted = self.counted + 1
 end
 
 ---@param job userdata
@@ -192,6 +214,7 @@ function Call:lost(worker, range)
     local record = death_of_item(self, worker, first, range.part)
     if record then
       self.errors[#self.errors + 1] = record
+      self.counted = self.counted + 1
     else
       log[worker.trace and "warn" or "info"]("item %d of '%s' is tried again: worker %d (pid %d) was %s%s", first,
         self.name, worker.number, worker.pid, crew.describe_death(worker), worker.trace and "\n" .. worker.trace or "")
@@ -220,6 +243,7 @@ function Call:advance(timeout)
     local state, first, last, full = job:collect(self.results, self.errors, self.pool._slots, timeout)
     if state == "done" then
       self.busy = self.busy + job:busy()
+      if self.watched then self.counted = self.counted + job:count() end
       job:free(self.pool._core)
       self.at = self.at + 1
     elseif state == "rest" then
@@ -284,6 +308,7 @@ end
 function Call:finish()
   if self.done then return end
   self.done = true
+  if self.progress then self.counted = self:count() end
   abandon(self)
   if #self.errors > 0 and not self.collect then
     local least
@@ -293,6 +318,7 @@ function Call:finish()
     self.failure = self:task_error(least)
   end
   leave_pool(self)
+  if self.progress then self.progress:finish(self.failure == nil) end
   if self.on_finish then self.on_finish(self) end
 end
 
@@ -303,6 +329,7 @@ function Call:fail(why)
   self.done, self.failure = true, why
   abandon(self)
   leave_pool(self)
+  if self.progress then self.progress:finish(false) end
   if self.on_finish then self.on_finish(self) end
 end
 

@@ -5,6 +5,7 @@
 -- A batch is sized by the time its items took, to about 10 ms of work.
 local core = require "mphost.core"
 local Call = require "mphost.call"
+local progress = require "mphost.progress"
 local wait = require "mphost.wait"
 
 local imap = {}
@@ -20,11 +21,19 @@ Stream.__index = Stream
 ---@param name string
 ---@param f function
 ---@param stream fun(): true?, any  gives the items
----@param options table  ordered, chunk, window, retries, timeout, mode, collect
+---@param options table  ordered, chunk, window, retries, timeout, mode, collect, progress
+---@param total integer?  items that will come; nil: nobody knows
 ---@return mphost.Stream
-function imap.new(pool, name, f, stream, options)
-  return setmetatable({ pool = pool, name = name, f = f, stream = stream, options = options, batches = {}, given = 0,
-    taken = 0, chunk = options.chunk or 1, workers = math.max(pool.workers, 1) }, Stream)
+function imap.new(pool, name, f, stream, options, total)
+  local self = setmetatable({ pool = pool, name = name, f = f, stream = stream, options = options, batches = {},
+    given = 0, taken = 0, counted = 0, failed = 0, chunk = options.chunk or 1, workers = math.max(pool.workers, 1) },
+    Stream)
+  self.progress = progress.new(options.progress, name, total, function()
+    local count = self.counted
+    for _, call in ipairs(self.batches) do count = count + call:count() end
+    return count, self.failed
+  end)
+  return self
 end
 
 local function window(self)
@@ -53,7 +62,8 @@ end
 
 local function give_out(self, list, n)
   local call = Call.new(self.pool, self.name, self.f, list, n, { base = self.given, collect = true, chunk = n,
-    retries = self.options.retries, timeout = self.options.timeout, mode = self.options.mode })
+    retries = self.options.retries, timeout = self.options.timeout, mode = self.options.mode,
+    progress = false, watched = self.progress ~= nil })
   self.given = self.given + n
   call:begin()
   self.batches[#self.batches + 1] = call
@@ -92,15 +102,17 @@ local function next_batch(self)
   if #self.batches == 0 then return nil end
   local at = 1
   if self.options.ordered then
-    wait.one(self.batches[1])
+    wait.one(self.batches[1], nil, self.progress)
   else
     wait.some({ self.pool }, {}, function()
       at = first_done(self.batches)
+      if not at and self.progress then self.progress:tick() end
       return at ~= nil
     end)
   end
   local call = table.remove(self.batches, at)
   measure(self, call)
+  self.counted, self.failed = self.counted + call.n, self.failed + #call.errors
   local failed = {}
   for _, record in ipairs(call.errors) do failed[record.item or record.index] = record end
   return { call = call, failed = failed, i = 0 }
@@ -131,6 +143,7 @@ function Stream:take()
     end
     if self.batch.call.cancelled then return cancelled(self) end
   end
+  if self.progress then self.progress:tick() end
   local batch = self.batch
   batch.i = batch.i + 1
   self.taken = self.taken + 1
@@ -141,6 +154,7 @@ end
 
 ---Cancels what is left.
 function Stream:close()
+  if self.progress then self.progress:finish(self.ended and #self.batches == 0) end
   self.closed, self.ended = true, true
   for _, call in ipairs(self.batches) do call:cancel() end
   self.batches = {}
@@ -158,6 +172,7 @@ function imap.iterate(self)
   local collect = self.options.collect
   return function()
     local index, result, failed = self:take()
+    if self.progress then self.progress:hide() end
     if failed and not collect then
       self:close()
       error(failed, 0)

@@ -129,4 +129,13 @@ function items.stream(level, position, name, given)
   end, n
 end
 
+---How many items there are, if that can be told: of a list or a range.
+---@param given any
+---@return integer?
+function items.count(given)
+  if type(given) ~= "table" then return nil end
+  if getmetatable(given) == Range then return given.n end
+  return getmetatable(given) == nil and math.tointeger(given.n or #given) or nil
+end
+
 return items

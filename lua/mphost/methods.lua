@@ -31,7 +31,7 @@ local function usable(self, name, depth)
 end
 
 local known = { chunk = "number", retries = "number", on_error = "string", timeout = "number",
-  window = "number" }
+  window = "number", progress = "boolean|function" }
 
 local function read_options(name, options)
   if options == nil then return {} end
@@ -42,6 +42,7 @@ local function read_options(name, options)
     retries = options.retries and check.count(3, "option 'retries'", options.retries, 0),
     window = options.window and check.count(3, "option 'window'", options.window, 1),
     timeout = options.timeout and check.positive(3, "option 'timeout'", options.timeout),
+    progress = options.progress,
   }
   local on_error = options.on_error or "raise"
   if on_error ~= "raise" and on_error ~= "collect" then
@@ -106,7 +107,9 @@ end
 ---f(item) for each item, in the workers; results in order, `.n` of them.
 ---@param f function
 ---@param given table|function  a list, an iterator, or mp.range
----@param options {chunk: integer?, timeout: number?, retries: integer?, on_error: "raise"|"collect"|nil}?  timeout in
+---@param options {chunk: integer?, timeout: number?, retries: integer?, on_error: "raise"|"collect"|nil,
+---progress: boolean|fun(done: integer, total: integer?, failed: integer)|nil}?  progress: true, a line on the terminal
+---while this waits; or a function that is told at most ten times a second, and at the end; timeout in
 ---seconds that an item may run; retries: how often an item is tried again whose worker died under it (see mp.Pool)
 ---@return table results
 ---@return table<integer, mphost.TaskError>? errors  by index, with on_error = "collect"
@@ -186,7 +189,7 @@ end
 ---@return any ...  what f returned
 function methods:apply(f, ...)
   check_call(self, "apply", f)
-  if #self._calls > 0 or #self._workers < self.workers or self:_is_here() then
+  if #self._calls > 0 or #self._workers < self.workers or self._options.memory or self:_is_here() then
     return applied(self, f, false, table.pack(...))
   end
   return applied(self, f, self._core:call(Call.plain_shape(self, Call.LIST), self._slots, f, ...))
@@ -243,7 +246,7 @@ local function new_stream(self, name, f, given, options, ordered)
   check.callable(2, 1, name, f)
   local read = read_options(name, options)
   read.ordered = ordered
-  return imap.new(self, name, f, items.stream(2, 2, name, given), read)
+  return imap.new(self, name, f, items.stream(2, 2, name, given), read, items.count(given))
 end
 
 ---`for index, result in pool:imap(f, items) do`: results in order, as they come. No more than a window of items is
@@ -351,9 +354,12 @@ methods._grouped = grouped
 ---@param groups table
 ---@param list table  the items
 ---@param init any
+---@param watch boolean|function|nil  the option progress
 ---@return any
-function methods:_reduce_groups(fold, merge, groups, list, init)
-  local call = Call.new(self, "reduce", fold, groups, #groups, { chunk = 1 })
+function methods:_reduce_groups(fold, merge, groups, list, init, watch)
+  local last = groups[#groups]
+  local call = Call.new(self, "reduce", fold, groups, #groups, { chunk = 1, progress = watch,
+    of_items = last and last.first + last.n - 1 })
   call.source = list
   if not finish(call, 1) then return nil, "cancelled", "cancelled" end
   local merged, from = init, 1

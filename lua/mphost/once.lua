@@ -15,7 +15,7 @@ local function split(name, options)
   if options == nil then return for_call, for_pool end
   check.type(3, 3, name, options, "table")
   for key, kind in pairs(pool.known) do known[key] = kind end
-  known.chunk, known.on_error, known.window, known.progress = "number", "string", "number", "any"
+  known.chunk, known.on_error, known.window, known.progress = "number", "string", "number", "boolean|function"
   check.options(3, name, options, known)
   for key, value in pairs(options) do
     if call_options[key] then for_call[key] = value else for_pool[key] = value end
@@ -78,11 +78,11 @@ function once.reduce(f, merge, given, init, options)
   check.callable(1, 1, "reduce", f)
   check.callable(1, 2, "reduce", merge)
   local list, n = items.list(1, 3, "reduce", given)
-  local _, for_pool = split("reduce", options)
+  local for_call, for_pool = split("reduce", options)
   local groups = methods._grouped(list, n)
   local fold = methods._fold(f, merge)
   local own <close> = pool_for(fold, groups, #groups, for_pool)
-  return methods._reduce_groups(own, fold, merge, groups, list, init)
+  return methods._reduce_groups(own, fold, merge, groups, list, init, for_call.progress)
 end
 
 return once

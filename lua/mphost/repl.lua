@@ -9,7 +9,7 @@
 --
 -- mphost.terminal: enter() -> whether it edits lines; leave(); ended() -> whether a signal asks to leave
 --   read(prompt, complete, idle) -> line, or nil and "end" or "cancelled"; remember(text)
---   isatty(fd); columns(); list(dir); append(path, text, fresh); mkdir(path)
+--   status(text) -> whether it is shown; isatty(fd); columns(); list(dir); append(path, text, fresh); mkdir(path)
 local core = require "mphost.core"
 local command = require "mphost.command"
 local complete = require "mphost.complete"

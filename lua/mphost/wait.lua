@@ -3,6 +3,7 @@
 local core = require "mphost.core"
 local crew = require "mphost.crew"
 local process = require "mphost.process"
+local progress = require "mphost.progress"
 
 local wait = {}
 
@@ -35,9 +36,12 @@ end
 ---Waits for one call: true; or nil when the time is over.
 ---@param call mphost.Call
 ---@param deadline number?  as core.clock
+---@param watcher mphost.Progress?  of what the call is a part of; none: its own
 ---@return true?
-function wait.one(call, deadline)
+function wait.one(call, deadline, watcher)
   local pool = call.pool
+  watcher = watcher or call.progress
+  local slice = (watcher or pool._options.memory) and progress.EVERY or 0.25
   while not call.done do
     local left = left_until(deadline)
     if left <= 0 then
@@ -46,10 +50,11 @@ function wait.one(call, deadline)
     end
     local alone = #pool._calls == 1 and not call.unposted
     crew.weigh(pool)
+    if watcher then watcher:tick() end
     if alone then
-      call:advance(math.min(left, pool._options.memory and 0.1 or 0.25))
+      call:advance(math.min(left, slice))
     else
-      wait.some({ pool }, {}, function() return call.done end, math.min(left, 0.25))
+      wait.some({ pool }, {}, function() return call.done end, math.min(left, slice))
     end
   end
   return true

@@ -112,7 +112,7 @@ describe("mphost, the program", function()
 
   it("refuses an unknown option with exit code 2 and names the nearest", function()
     for wrong, near in pairs { ["--jbos"] = "--jobs", ["--logs"] = "--log", ["--sede=3"] = "--seed",
-                               ["--versoin"] = "--version", ["-ii"] = "-i" } do
+                               ["--versoin"] = "--version", ["-ii"] = "-i", ["--progess"] = "--progress" } do
       local r = shell("$M " .. wrong)
       assert.same({ 2, "" }, { r.code, r.out })
       assert.truthy(r.err:find("^mphost: unknown option '%-"), r.err)
@@ -133,6 +133,9 @@ describe("mphost, the program", function()
     assert.equal("3\t-5\twarn\n", shell("$M -j3 --seed -5 --log=warn " .. show).out)
     assert.equal("2\tnil\tnil\n", shell("MPHOST_JOBS=4 $M --jobs 2 " .. show).out)
     assert.equal("nil\t1\tnil\n", shell("MPHOST_JOBS=4 $M -E --seed=1 " .. show).out)
+    local progress = [[-e 'print(os.getenv "MPHOST_PROGRESS")']]
+    assert.equal("1\n", shell("$M --progress " .. progress).out)
+    assert.equal("nil\n", shell("MPHOST_PROGRESS=1 $M -E " .. progress).out)
   end)
 
   it("seeds all random numbers with --seed or MPHOST_SEED", function()

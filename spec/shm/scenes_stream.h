@@ -1,4 +1,4 @@
-/* The scene of output: a process dies while it writes a long line. */
+/* Scenes of output: a process dies while it writes a long line, or one that is to go away. */
 #ifndef SPEC_SHM_SCENES_STREAM_H
 #define SPEC_SHM_SCENES_STREAM_H
 
@@ -37,8 +37,28 @@ static enum outcome stream_verify(void) {
   return before >= LINE ? DONE : NOT_DONE;
 }
 
+/* ---- a line that goes away ---- */
+
+static void bar_act(void) {
+  must(stream_bar(line_stream, line_pipe[1], "50 %", 4) == 0);
+}
+
+/* Where it is written it is taken away before the next line. */
+static enum outcome bar_verify(void) {
+  static char there[100];
+  assert_int_equal(stream_write(line_stream, line_pipe[1], "mine\n", 5), 0);
+  ssize_t n = read(line_pipe[0], there, sizeof there - 1);
+  assert_true(n >= 5);
+  there[n] = 0;
+  int drawn = strncmp(there, "50 %", 4) == 0;
+  if (drawn) assert_string_equal(there, "50 %\r\033[Kmine\n");
+  if (!drawn && n > 5) assert_string_equal(there, "\r\033[Kmine\n");
+  return drawn ? DONE : NOT_DONE;
+}
+
 static const struct scene stream_scenes[] = {
     {"a long line", stream_prepare, NULL, stream_act, NULL, NULL, stream_verify, NULL, 0},
+    {"a line that goes away", stream_prepare, NULL, bar_act, NULL, NULL, bar_verify, NULL, 0},
 };
 
 #endif

@@ -97,10 +97,30 @@ static void does_without_when_the_table_is_full(void **state) {
   assert_int_equal(last, STREAM_NONE);
 }
 
+static void a_bar_goes_away(void **state) {
+  (void)state;
+  char bytes[100] = "";
+  assert_int_equal(pipe(ends), 0);
+  int stream = stream_find(ends[1]);
+  assert_int_equal(stream_bar(stream, ends[1], "1 %", 3), 0);
+  assert_int_equal(stream_bar(stream, ends[1], "2 %", 3), 0);
+  assert_int_equal(stream_write(stream, ends[1], "line\n", 5), 0);
+  assert_int_equal(stream_bar(stream, ends[1], "3 %", 3), 0);
+  assert_int_equal(stream_bar(stream, ends[1], "", 0), 0);
+  assert_int_equal(stream_bar(stream, ends[1], "", 0), 0);
+  assert_int_equal(stream_write(stream, ends[1], "end\n", 4), 0);
+  assert_true(read(ends[0], bytes, sizeof bytes - 1) > 0);
+  assert_string_equal(bytes, "1 %\r\033[K2 %\r\033[Kline\n3 %\r\033[Kend\n");
+  assert_int_equal(stream_bar(STREAM_NONE, ends[1], "x", 1), -ENOTTY);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       spec_case(lines_are_whole),
       spec_case(knows_what_it_writes_to),
+      spec_case(a_bar_goes_away),
       spec_case(does_without_when_the_table_is_full),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

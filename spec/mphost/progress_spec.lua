@@ -1,0 +1,169 @@
+-- How far a call is: told to a function, drawn on a terminal.
+local mp = require "mphost"
+local helper = require "support.helper"
+local progress = require "mphost.progress"
+local screen = require "support.screen"
+local tool = require "mphost.tool"
+
+local raises = tool.raises
+
+local function slow(x)
+  mp.sleep(0.02)
+  return x
+end
+
+-- A function for the option, and what it was told.
+local function listener()
+  local told = {}
+  return function(done, total, failed)
+    told[#told + 1] = { done = done, total = total, failed = failed, at = mp.clock() }
+  end, told
+end
+
+local function check(told, n, total)
+  assert.is_true(#told >= 2, tostring(#told))
+  local before = { done = 0, at = -math.huge }
+  for i, now in ipairs(told) do
+    assert.is_true(now.done >= before.done and now.done <= n)
+    if i < #told then assert.is_true(now.at - before.at >= 0.099) end
+    assert.equal(total, now.total)
+    before = now
+  end
+  assert.equal(n, before.done)
+end
+
+describe("The option progress", function()
+  it("tells a function, at most ten times a second and at the end", function()
+    local pool <close> = mp.Pool(2)
+    for _, method in ipairs { "map", "each", "imap", "imap_unordered" } do
+      local f, told = listener()
+      local options = { progress = f, chunk = 1 }
+      if method:find "imap" then
+        for _ in pool[method](pool, slow, mp.range(1, 30), options) do end -- luacheck: ignore
+      else
+        pool[method](pool, slow, mp.range(1, 30), options)
+      end
+      check(told, 30, 30)
+      assert.is_true(#told <= 12, tostring(#told))
+    end
+  end)
+
+  it("knows no total of an iterator", function()
+    local pool <close> = mp.Pool(2)
+    local f, told = listener()
+    local i = 0
+    pool:each(slow, function()
+      i = i + 1
+      return i <= 30 and i or nil
+    end, { progress = f })
+    check(told, 30, nil)
+  end)
+
+  it("counts items within chunks, failures, and those that died with their worker", function()
+    local pool <close> = mp.Pool(2)
+    local f, told = listener()
+    pool:map(function(x)
+      mp.sleep(0.02)
+      if x == 3 then error "no" end
+      if x == 9 then require("probe").kill(mp.current_process().pid, 9) end
+      return x
+    end, mp.range(1, 30), { progress = f, chunk = 15, on_error = "collect" })
+    check(told, 30, 30)
+    assert.equal(2, told[#told].failed)
+    assert.is_true(told[2].done > 0 and told[2].done < 15, tostring(told[2].done)) -- long before a chunk was over
+  end)
+
+  it("is there for futures while they are waited for, mp.map and mp.reduce", function()
+    local pool <close> = mp.Pool(2)
+    local f, told = listener()
+    pool:map_async(slow, mp.range(1, 30), { progress = f, chunk = 1 }):get()
+    check(told, 30, 30)
+    f, told = listener()
+    mp.map(slow, mp.range(1, 30), { workers = 2, progress = f })
+    check(told, 30, 30)
+    f, told = listener()
+    mp.reduce(slow, math.max, mp.range(1, 30), nil, { workers = 2, progress = f })
+    check(told, 30, 30)
+    f, told = listener()
+    mp.Pool(0):map(slow, { 1, 2, 3 }, { progress = f })
+    assert.same({ 1, 3, 3 }, { #told, told[1].done, told[1].total })
+  end)
+
+  it("ends the call when its function raises, and says so at the caller's line", function()
+    local pool <close> = mp.Pool(2)
+    local ok, err = pcall(pool.map, pool, slow, mp.range(1, 1000), { progress = function() error("enough", 0) end })
+    assert.is_false(ok)
+    assert.truthy(tostring(err):find "enough")
+    assert.equal(3, #pool:map(slow, { 1, 2, 3 }))
+  end)
+
+  it("draws nothing where there is no terminal", function()
+    local r = tool.shell("$M --progress $S", [[local mp = require "mphost" local pool <close> = mp.Pool(2)
+      pool:map(mp.sleep, { 0.3, 0.3, 0.3, 0.3 }, { chunk = 1, progress = true }) print "done"]])
+    assert.same({ code = 0, out = "done\n", err = "" }, r)
+  end)
+
+  it("refuses what is neither", function()
+    local pool <close> = mp.Pool(0)
+    raises("option 'progress' to 'map': boolean|function expected", function() pool:map(slow, {}, { progress = 1 }) end)
+    raises("option 'progress' to 'map': boolean|function expected", function() mp.map(slow, {}, { progress = 1 }) end)
+  end)
+end)
+
+describe("The line", function()
+  it("says share, count, rate, time left, failures, as far as there is room", function()
+    assert.equal("map  |##########          |   50%  50/100  10/s  eta 0:05",
+      progress.line("map", 50, 100, 0, 10, 80))
+    assert.equal("map   50%  50/100  10/s  eta 0:05  3 failed", progress.line("map", 50, 100, 3, 10, 60))
+    assert.equal("map   50%  50/100", progress.line("map", 50, 100, 3, 10, 18))
+    assert.equal("imap  50  2.5/s", progress.line("imap", 50, nil, 0, 2.5, 80))
+    assert.truthy(progress.line("each", 1, 100000, 0, 0.5, 80):find("0.5/s  eta 55:33:18", 1, true))
+    assert.truthy(progress.line("each", 5, 1 << 40, 0, 2.34e6, 80):find("2.3M/s", 1, true))
+  end)
+end)
+
+local describe_if = screen.available() and describe or pending
+
+describe_if("On a terminal, --progress", function()
+  it("draws a line for each call, below what workers print, and takes it away", function()
+    helper.deadline(30)
+    local path = tool.file [[local mp = require "mphost"
+      local pool <close> = mp.Pool(2)
+      local function work(x)
+        mp.sleep(0.05)
+        if x % 10 == 0 then print("item " .. x) end
+        return x
+      end
+      print(#pool:map(work, mp.range(1, 60), { chunk = 1 }))
+      for _, x in pool:imap(work, mp.range(1, 20)) do if x == 20 then print "imap is over" end end
+      error "at the end"]]
+    local s <close> = screen.open { command = "$M --progress " .. path }
+    s:wait "\nmap  |#+ *|  +%d+%%  %d+/60  %d+/s  eta 0:0%d"
+    local text = s:wait "EXIT=1"
+    os.remove(path)
+    local lines = {}
+    for line in text:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    local expected = {}
+    for i = 10, 60, 10 do expected[#expected + 1] = "item " .. i end
+    for _, line in ipairs { "60", "item 10", "item 20", "imap is over" } do expected[#expected + 1] = line end
+    assert.same(expected, table.move(lines, 1, #expected, 1, {}))
+    assert.falsy(text:find("eta", 1, true), text)
+    assert.truthy(text:find("at the end\nstack traceback", 1, true), text)
+  end)
+
+  it("does so at the prompt, and Ctrl-C takes it away", function()
+    helper.deadline(30)
+    local s <close> = screen.open { command = "$M --progress", environment = "NO_COLOR=1" }
+    s:wait "mp> $"
+    s:enter "pool = mp.Pool(2)"
+    s:wait "%)\nmp> $"
+    s:enter "#pool:map(function(x) mp.sleep(0.05) if x % 20 == 0 then print('item ' .. x) end return x end, mp.range(1, 40))"
+    s:wait "\nmap  |#+ *|  +%d+%%  %d+/40  "
+    local text = s:wait "\n40\nmp> $"
+    assert.truthy(text:find "\nitem 20\nitem 40\n40\nmp> $", text)
+    s:enter "pool:map(mp.sleep, {1000, 1000})"
+    s:wait "\nmap  | +|  +0%%  0/2"
+    s:key "C-c"
+    s:wait "1000}%)\n^?C?interrupted\nmp> $"
+  end)
+end)
