@@ -56,7 +56,8 @@ end
 ---@param items table
 ---@param n integer
 ---@param options table  mode, chunk, retries, collect, timeout, base: items before the first (of a longer call),
----progress, of_items: how many items stand behind its n (groups of them), watched: its items are counted; Call.PLAIN[mode]: only that
+---progress, of_items: how many items stand behind its n (groups of them), watched: its items are counted;
+---Call.PLAIN[mode]: only that
 ---@return mphost.Call
 function Call.new(pool, name, f, items, n, options)
   local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = { n = n }, errors = {},

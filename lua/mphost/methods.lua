@@ -189,7 +189,7 @@ end
 ---@return any ...  what f returned
 function methods:apply(f, ...)
   check_call(self, "apply", f)
-  if #self._calls > 0 or #self._workers < self.workers or self._options.memory or self:_is_here() then
+  if #self._calls > 0 or #self._workers < self.workers or self:_is_here() then
     return applied(self, f, false, table.pack(...))
   end
   return applied(self, f, self._core:call(Call.plain_shape(self, Call.LIST), self._slots, f, ...))

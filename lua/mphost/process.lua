@@ -59,7 +59,7 @@ local function settle(self)
   self._outcome = take(self)
   self._status, self._dumped = status, dumped
   children[self] = nil
-  self._trace, self._place = self._core:crash()
+  if status ~= "unknown" and status < 0 then self._trace, self._place = self._core:crash() end
   if self._trace and process.tells then
     core.log(("mphost: process '%s' (pid %d): %s\n%s\n"):format(self.name, self._child_pid,
       errors.describe(status, dumped), self._trace))
