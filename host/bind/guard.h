@@ -28,7 +28,11 @@
 
 #define GUARD_GRACE 200000000 /* ns */
 #define GUARD_WEIGH 20000000  /* ns */
+#if defined(__SANITIZE_ADDRESS__) /* it keeps what is freed */
+#define GUARD_SLACK(limit) ((limit) / 4 + (1 << 30))
+#else
 #define GUARD_SLACK(limit) ((limit) / 4 + (16 << 20))
+#endif
 
 enum { GUARD_LATE = 1, GUARD_HEAVY };
 

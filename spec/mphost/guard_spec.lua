@@ -74,7 +74,9 @@ describe("A worker's memory", function()
     raises("option 'memory': bytes expected", function() mp.Pool { memory = "lots" } end)
   end)
 
-  -- probe.eat takes it by malloc.
+  -- probe.eat takes it by malloc. A sanitizer's keeps what is freed: there such figures say nothing.
+  local it = (os.getenv "MPHOST_SANITIZE" or "") ~= "" and pending or it
+
   it("counts what C code takes: the task fails, another worker does the rest", function()
     helper.deadline(20)
     local pool <close> = mp.Pool { workers = 1, memory = "64M", retries = 3 }
