@@ -104,7 +104,7 @@ static void is_ended_when_the_telling_does_not_end(void **state) {
   (void)state;
   int64_t before = clock_now();
   assert_int_equal(in_child(hang_in_it), -SIGABRT);
-  assert_true(clock_now() - before > 900 * MS);
+  assert_true(clock_now() - before > 900 * SPEC_MS);
 }
 
 static void have_a_handler(void) {
@@ -148,7 +148,7 @@ static void says_what_there_is_room_for(void **state) {
 }
 
 int main(void) {
-  told = shared_page();
+  told = spec_page(sizeof *told);
   const struct CMUnitTest tests[] = {
       os_case(tells_once_where_and_once_all_and_dies),
       os_case(tells_the_address),

@@ -38,7 +38,8 @@ static enum outcome crash_verify(void) {
 }
 
 static const struct scene crash_scenes[] = {
-    {"last words", crash_prepare, crash_arm, crash_act, NULL, NULL, crash_verify, NULL, 0},
+    {"last words", .prepare = crash_prepare, .arm = crash_arm, .act = crash_act,
+     .verify = crash_verify},
 };
 
 #endif

@@ -57,8 +57,8 @@ static enum outcome bar_verify(void) {
 }
 
 static const struct scene stream_scenes[] = {
-    {"a long line", stream_prepare, NULL, stream_act, NULL, NULL, stream_verify, NULL, 0},
-    {"a line that goes away", stream_prepare, NULL, bar_act, NULL, NULL, bar_verify, NULL, 0},
+    {"a long line", .prepare = stream_prepare, .act = stream_act, .verify = stream_verify},
+    {"a line that goes away", .prepare = stream_prepare, .act = bar_act, .verify = bar_verify},
 };
 
 #endif
