@@ -12,6 +12,7 @@ local imap = {}
 
 local TARGET = 0.01 -- seconds of work in a batch
 local MOST = 10000 -- items in a batch
+local BATCHES = 256 -- in flight: a window of many small ones costs more than it brings, and they grow
 
 ---@class mphost.Stream
 local Stream = {}
@@ -74,7 +75,7 @@ local function fill(self)
     local room = window(self) - (self.given - self.taken)
     local most = self.chunk
     if self.options.window then most = math.min(most, math.max(1, self.options.window // (2 * self.workers))) end
-    if room < most then return end
+    if room < most or #self.batches >= BATCHES then return end
     local list, n = pull(self, most)
     if not list then return end
     give_out(self, list, n)

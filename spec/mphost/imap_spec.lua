@@ -81,6 +81,17 @@ describe("imap", function()
     assert.is_true(taken.n < 1000, taken.n)
   end)
 
+  it("does not fill a wide window with batches of one item", function()
+    local pool <close> = mp.Pool(2)
+    local items, taken = endless()
+    local first
+    for i in pool:imap(square, items, { window = 100000 }) do
+      first = first or taken.n
+      if i == 20000 then break end
+    end
+    assert.is_true(first < 1000, first)
+  end)
+
   it("breaks off: the rest is cancelled", function()
     local pool <close> = mp.Pool(2)
     local ran = mp.Value("i")
