@@ -64,6 +64,19 @@ static uint64_t seal_of(const char *bytes, size_t size) {
   return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+/* The message on top as an error at the line that called mp.pack or mp.unpack, which called us. */
+static int raise_at_caller(lua_State *L) {
+  luaL_where(L, 2);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+static int raise_text(lua_State *L, const char *text) {
+  lua_pushstring(L, text);
+  return raise_at_caller(L);
+}
+
 static int pack(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
@@ -78,8 +91,8 @@ static int pack(lua_State *L) {
     lua_pushlstring(L, parcel_bytes(parcel), size + SEAL);
   }
   parcel_close(parcel);
-  if (rc == -EINVAL) return bind_raise(L);
-  return rc < 0 ? luaL_error(L, "not enough memory") : 1;
+  if (rc == -EINVAL) return raise_at_caller(L);
+  return rc < 0 ? raise_text(L, "not enough memory") : 1;
 }
 
 /* unpack(bytes, code): code true: any is loaded; false: none; nil: the family's. */
@@ -87,16 +100,16 @@ static int unpack(lua_State *L) {
   size_t size, used;
   uint64_t seal = 0;
   const char *bytes = luaL_checklstring(L, 1, &size);
-  if (size < SEAL) return luaL_error(L, "bad message: too short to be a packed value");
+  if (size < SEAL) return raise_text(L, "bad message: too short to be a packed value");
   size -= SEAL;
   memcpy(&seal, bytes + size, SEAL);
   int ours = has_key && seal == seal_of(bytes, size);
   int code = lua_isnoneornil(L, 2) ? ours : lua_toboolean(L, 2);
   lua_settop(L, 1);
   int rc = codec_decode(L, bytes, size, &used, code ? 0 : CODEC_NO_CODE, NULL);
-  if (rc == -EBADMSG) return bind_raise(L);
-  if (rc < 0) return luaL_error(L, "not enough memory");
-  if (used != size) return luaL_error(L, "bytes after the packed value's end");
+  if (rc == -EBADMSG) return raise_at_caller(L);
+  if (rc < 0) return raise_text(L, "not enough memory");
+  if (used != size) return raise_text(L, "bytes after the packed value's end");
   return 1;
 }
 

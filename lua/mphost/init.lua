@@ -38,6 +38,8 @@ local mp = {
   null = core.null,
 }
 
+local pack, unpack = core.pack, core.unpack
+
 -- What the constructor makes; its errors are raised at the line that called mp's function of that name, which must end
 -- with `return construct(...)`.
 local function construct(name, constructor, ...)
@@ -126,7 +128,8 @@ end
 ---@param value any
 ---@return string
 function mp.pack(value)
-  return construct("pack", core.pack, value)
+  local bytes = pack(value) -- no tail call: it raises at the line that called this
+  return bytes
 end
 
 ---The value that mp.pack made the bytes of. Other bytes are refused with an error. Functions are bytecode, which can do
@@ -141,7 +144,8 @@ function mp.unpack(bytes, options)
     check.type(1, 2, "unpack", options, "table")
     check.options(1, "unpack", options, { code = "boolean" })
   end
-  return construct("unpack", core.unpack, bytes, options and options.code)
+  local value = unpack(bytes, options and options.code)
+  return value
 end
 
 ---The prompt, here and now: reads Lua from standard input and runs it, with the local variables of the function that
