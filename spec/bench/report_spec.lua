@@ -22,14 +22,18 @@ describe("report", function()
     local samples = { mphost = { f = { 10 } }, python = { f = { 2 } }, limit = { f = { 40 }, ["f.lua"] = { 20 } } }
     local more = row_of("more", nil, samples)
     assert.same({ 5, 0.25, 0.5 }, { more.over_python, more.of_limit, more.of_limit_from_lua })
+    assert.is_nil(more.over_peer)
     local less = row_of("less", nil, samples)
     assert.same({ 0.2, 4, 2 }, { less.over_python, less.of_limit, less.of_limit_from_lua })
+    samples.python.f = { -1 } -- memory that grew less than none
+    assert.is_nil(row_of("less", nil, samples).over_python)
   end)
 
   it("names the best peer, whichever way is better", function()
     local samples = { mphost = { f = { 1 } }, luv = { f = { 3 } }, posix = { f = { 7 } }, cqueues = { other = { 9 } } }
     assert.equal("posix", row_of("more", nil, samples).peer_name)
     assert.equal("luv", row_of("less", nil, samples).peer_name)
+    assert.equal(3, row_of("less", nil, samples).over_peer)
   end)
 
   it("judges targets: of their own, of another contestant, of another figure", function()
@@ -43,6 +47,9 @@ describe("report", function()
     assert.is_true(met { least = 5, of = "python" })
     assert.is_false(met { least = 0.5, of = "g" })
     assert.is_nil(met { least = 1, of = "nobody" })
+    samples.luv, samples.posix = { f = { 40 } }, { f = { 5 } }
+    assert.is_false(met { least = 0.5, of = "peer" })
+    assert.is_true(met { least = 2, of = "posix" })
     assert.equal("<= 1.3 C", row_of("more", { most = 1.3, of = "limit" }, samples).targets[1].text)
   end)
 
@@ -57,5 +64,17 @@ describe("report", function()
     assert.truthy(second:find("^another one +us +not there +<= 8$"), second)
     assert.equal(utf8.len(first:match "^(.-)>= 4"), utf8.len(second:match "^(.-)<= 8"))
     assert.equal(utf8.len(head:match "^(.-)target"), utf8.len(first:match "^(.-)>= 4"))
+    assert.equal("not there: another one: mp.Nothing\n", report.missing { there, missing })
+  end)
+
+  it("has the same cells in Markdown", function()
+    local row = row_of("more", { least = 4 }, { mphost = { f = { 1, 2, 3 } }, python = { f = { 0.5 } } })
+    row.label = "a|b *c*"
+    local lines = {}
+    for line in report.markdown({ row }):gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.equal(3, #lines)
+    assert.truthy(lines[1]:find("^| work | unit | mphost | Python |"), lines[1])
+    assert.truthy(lines[2]:find("^| %-%-%- | %-%-%- | %-%-%-: |"), lines[2])
+    assert.truthy(lines[3]:find("| a\\|b \\*c\\* | M/s | 2.00 ±50% | 0.50 ±0% | ", 1, true), lines[3])
   end)
 end)

@@ -18,7 +18,7 @@ local function ratio(better, a, b)
   if not a or not b then return nil end
   local over, under = a.median, b.median
   if better == "less" then over, under = under, over end
-  if under == 0 then return nil end
+  if under <= 0 or over < 0 then return nil end
   return over / under
 end
 
@@ -38,7 +38,8 @@ local function judge(target, row, samples)
   local bound = target.least or target.most
   local text = (target.least and ">= " or "<= ") .. ("%.3g"):format(bound)
   if target.of then
-    local other = row[target.of] or report.statistics((samples.mphost or {})[target.of])
+    local contestant = (samples[target.of] or {})[row.figure]
+    local other = row[target.of] or report.statistics(contestant or (samples.mphost or {})[target.of])
     text = ("%s %s"):format(text, target.of == "limit" and "C" or target.of)
     if not other then return { text = text } end
     bound = bound * other.median
@@ -62,11 +63,13 @@ function report.rows(work, samples, absent)
     end
     local row = {
       work = work.name, figure = figure.name, label = figure.label, unit = figure.unit, better = figure.better,
+      grows = work.grows,
       mphost = of("mphost", figure.name), absent = absent.mphost, python = of("python", figure.name),
       limit = of("limit", figure.name), limit_from_lua = of("limit", figure.name .. ".lua"), targets = {},
     }
     row.peer, row.peer_name = best_peer(samples, figure)
     row.over_python = ratio(figure.better, row.mphost, row.python)
+    row.over_peer = ratio(figure.better, row.mphost, row.peer)
     row.of_limit = ratio(figure.better, row.mphost, row.limit)
     row.of_limit_from_lua = ratio(figure.better, row.mphost, row.limit_from_lua)
     for k, target in ipairs(figure.targets) do row.targets[k] = judge(target, row, samples) end
@@ -75,13 +78,18 @@ function report.rows(work, samples, absent)
   return rows
 end
 
-local function number(x)
+---Three digits, or two of a small number.
+---@param x number
+---@return string
+function report.number(x)
   local size = math.abs(x)
   if size >= 100 then return ("%.0f"):format(x) end
   if size >= 10 then return ("%.1f"):format(x) end
   if size >= 0.1 or size == 0 then return ("%.2f"):format(x) end
   return ("%.2g"):format(x)
 end
+
+local number = report.number
 
 local function cell(statistics)
   if not statistics then return "" end
@@ -108,6 +116,7 @@ local COLUMNS = {
   { "C", function(row) return cell(row.limit) end },
   { "C from Lua", function(row) return cell(row.limit_from_lua) end },
   { "x Python", function(row) return row.over_python and number(row.over_python) or "" end },
+  { "x peer", function(row) return row.over_peer and number(row.over_peer) or "" end },
   { "of C", function(row) return row.of_limit and number(row.of_limit) or "" end },
   { "from Lua", function(row) return row.of_limit_from_lua and number(row.of_limit_from_lua) or "" end },
   { "target", targets, left = true },
@@ -135,6 +144,32 @@ function report.table(rows)
   local text = {}
   for at = 0, #rows do text[#text + 1] = (table.concat(lines[at], "  "):gsub(" +$", "")) end
   return table.concat(text, "\n") .. "\n"
+end
+
+---The same table in Markdown.
+---@param rows table[]
+---@return string
+function report.markdown(rows)
+  local heads, rules, lines = {}, {}, {}
+  for c, column in ipairs(COLUMNS) do heads[c], rules[c] = column[1], column.left and "---" or "---:" end
+  lines[1], lines[2] = table.concat(heads, " | "), table.concat(rules, " | ")
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for c, column in ipairs(COLUMNS) do cells[c] = column[2](row):gsub("[|*_<>]", "\\%0") end
+    lines[#lines + 1] = table.concat(cells, " | ")
+  end
+  return "| " .. table.concat(lines, " |\n| ") .. " |\n"
+end
+
+---What is not there and why, a line each.
+---@param rows table[]
+---@return string  empty if all is there
+function report.missing(rows)
+  local lines = {}
+  for _, row in ipairs(rows) do
+    if row.absent then lines[#lines + 1] = ("not there: %s: %s\n"):format(row.label, row.absent) end
+  end
+  return table.concat(lines)
 end
 
 return report
