@@ -2,8 +2,13 @@
    there, by two processes at once, and as two methods called from Lua. It does not survive its
    owner. */
 #include "tool/from_lua.h"
+#include "tool/pair.h"
 
-static _Atomic uint32_t *word;
+struct job {
+  _Atomic uint32_t *word;
+  lua_State *L; /* NULL: in C */
+  long n;
+};
 
 static inline void lock(_Atomic uint32_t *w) {
   for (uint32_t free = 0; !atomic_compare_exchange_strong(w, &free, 1); free = 0)
@@ -25,48 +30,39 @@ static int l_release(lua_State *L) {
   return 0;
 }
 
-static void pairs(long n) {
-  for (long i = 0; i < n; i++) {
-    lock(word);
-    unlock(word);
+static void pairs(void *work) {
+  struct job *job = work;
+  if (job->L)
+    from_lua_time(job->L, "local lock = lock for i = 1, ... do lock:acquire() lock:release() end",
+                  job->n);
+  for (long i = 0; !job->L && i < job->n; i++) {
+    lock(job->word);
+    unlock(job->word);
   }
 }
 
-static double two(long n) { /* seconds per pair of both */
-  _Atomic uint32_t *ready = bench_shared(4096);
-  pid_t pid = bench_fork();
-  bench_pin(pid == 0);
-  bench_ready(ready);
-  bench_await(ready, 2);
+static double alone(struct job job, long n) { /* ns */
+  job.n = n;
+  bench_pin(0);
   double start = bench_now();
-  pairs(n);
-  if (!pid) _exit(0);
-  bench_join(pid);
-  return (bench_now() - start) / (2 * (double)n);
+  pairs(&job);
+  return (bench_now() - start) / (double)n * 1e9;
+}
+
+static double two(struct job job, long n) { /* ns per pair of both */
+  job.n = n;
+  return pair_time(pairs, pairs, &job) / (2 * (double)n) * 1e9;
 }
 
 int main(int argc, char **argv) {
   bench_begin(argc, argv);
-  word = bench_shared(4096);
-  bench_pin(0);
-  long n = bench_count(2e7);
-  double start = bench_now();
-  pairs(n);
-  bench_figure("pair", (bench_now() - start) / (double)n * 1e9);
-  bench_figure("two", two(bench_count(2e6)) * 1e9);
-  bench_pin(0);
-
   static const luaL_Reg none[] = {{NULL, NULL}};
   static const luaL_Reg methods[] = {{"acquire", l_acquire}, {"release", l_release}, {NULL, NULL}};
-  lua_State *L = from_lua_begin(none);
-  *(_Atomic uint32_t **)lua_newuserdatauv(L, sizeof(void *), 0) = word;
-  lua_createtable(L, 0, 1);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
-  lua_setglobal(L, "lock");
-  n = bench_count(3e6);
-  double seconds =
-      from_lua_time(L, "local lock = lock for i = 1, ... do lock:acquire() lock:release() end", n);
-  bench_figure("pair.lua", seconds / (double)n * 1e9);
+  struct job job = {bench_shared(4096), NULL, 0};
+  bench_figure("pair", alone(job, bench_count(2e7)));
+  bench_figure("two", two(job, bench_count(2e6)));
+  job.L = from_lua_begin(none);
+  from_lua_object(job.L, "lock", job.word, methods);
+  bench_figure("pair.lua", alone(job, bench_count(3e6)));
+  bench_figure("two.lua", two(job, bench_count(1e6)));
 }

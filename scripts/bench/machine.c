@@ -45,16 +45,6 @@ static double pingpong(struct words *w, uint32_t n, int sleeps) { /* seconds per
   return n > 1 ? seconds / (n - 1) : seconds;
 }
 
-static double processes(long n) { /* seconds per process */
-  double start = bench_now();
-  for (long i = 0; i < n; i++) {
-    pid_t pid = bench_fork();
-    if (!pid) _exit(0);
-    bench_join(pid);
-  }
-  return (bench_now() - start) / (double)n;
-}
-
 static double copying(size_t size) { /* bytes per second, warm */
   char *from = malloc(size), *to = malloc(size);
   if (!from || !to) exit(1);
@@ -74,6 +64,6 @@ int main(int argc, char **argv) {
   struct words *w = bench_shared(sizeof *w);
   bench_figure("pingpong", pingpong(w, (uint32_t)bench_count(300000), 0) * 1e9);
   bench_figure("futex", pingpong(w, (uint32_t)bench_count(20000), 1) * 1e6);
-  bench_figure("fork", processes(bench_count(500)) * 1e6);
+  bench_figure("fork", bench_processes(bench_count(500)) * 1e6);
   bench_figure("copy", copying((size_t)bench_count(5e7)) / 1e9);
 }

@@ -1,16 +1,6 @@
 /* fork, _exit and waitpid of a process that has written to so much memory. */
 #include "tool/bench.h"
 
-static double run(long n) { /* seconds per process */
-  double start = bench_now();
-  for (long i = 0; i < n; i++) {
-    pid_t pid = bench_fork();
-    if (!pid) _exit(0);
-    bench_join(pid);
-  }
-  return (bench_now() - start) / (double)n;
-}
-
 int main(int argc, char **argv) {
   bench_begin(argc, argv);
   for (int size = 1; size <= 1000; size *= 10) {
@@ -19,9 +9,9 @@ int main(int argc, char **argv) {
     if (!memory) return 1;
     memset(memory, 1, bytes);
     __asm__ volatile("" ::"r"(memory) : "memory");
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "mb%d", size);
-    bench_figure(name, run(bench_count(size > 15 ? 20 : 300.0 / size)) * 1e6);
+    bench_figure(name, bench_processes(bench_count(size > 15 ? 20 : 300.0 / size)) * 1e6);
     free(memory);
   }
 }

@@ -1,7 +1,7 @@
 /* Records {x, y, s} from one process to another through a ring; and from Lua table to Lua table,
    with the fields known beforehand. */
-#include "tool/from_lua.h"
-#include "tool/ring.h"
+#include "tool/from_lua_ring.h"
+#include "tool/pair.h"
 
 struct record {
   int64_t x, y;
@@ -9,8 +9,11 @@ struct record {
   char s[8];
 };
 
-static struct ring *ring;
-static _Atomic uint32_t *ready;
+struct job {
+  struct ring *ring;
+  lua_State *L; /* NULL: in C */
+  long n;
+};
 
 static int l_put(lua_State *L) {
   struct record r;
@@ -23,13 +26,13 @@ static int l_put(lua_State *L) {
   const char *s = lua_tolstring(L, -1, &length);
   r.length = length < sizeof r.s ? length : sizeof r.s;
   memcpy(r.s, s, r.length);
-  ring_put(ring, &r, sizeof r);
+  ring_put(lua_touserdata(L, lua_upvalueindex(1)), &r, sizeof r);
   return 0;
 }
 
 static int l_get(lua_State *L) {
   struct record r;
-  ring_get(ring, &r, sizeof r);
+  ring_get(lua_touserdata(L, lua_upvalueindex(1)), &r, sizeof r);
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, r.x);
   lua_setfield(L, -2, "x");
@@ -40,46 +43,42 @@ static int l_get(lua_State *L) {
   return 1;
 }
 
-static void consume(long n) {
+static void consume(void *work) {
+  struct job *job = work;
   int64_t sum = 0;
-  for (long i = 0; i < n; i++) {
+  for (long i = 0; i < job->n; i++) {
     struct record r;
-    ring_get(ring, &r, sizeof r);
+    ring_get(job->ring, &r, sizeof r);
     sum += r.x + r.y + (int64_t)r.length;
   }
-  if (sum != 6 * n) exit(1);
+  if (sum != 6 * job->n) exit(1);
 }
 
-static double run(long n, lua_State *L) { /* messages per second */
-  memset(ring, 0, sizeof *ring);
-  *ready = 0;
-  pid_t pid = bench_fork();
-  if (!pid) {
-    bench_pin(1);
-    bench_ready(ready);
-    if (L)
-      from_lua_time(L, "local get = get for i = 1, ... do assert(get().y == 2) end", n);
-    else
-      consume(n);
-    _exit(0);
-  }
-  bench_pin(0);
-  bench_await(ready, 1);
-  double start = bench_now();
+static void produce(void *work) {
+  struct job *job = work;
   struct record r = {1, 2, 3, "abc"};
-  if (L)
-    from_lua_time(L, "local put = put for i = 1, ... do put{x = 1, y = 2, s = 'abc'} end", n);
-  else
-    for (long i = 0; i < n; i++) ring_put(ring, &r, sizeof r);
-  bench_join(pid);
-  return (double)n / (bench_now() - start);
+  for (long i = 0; i < job->n; i++) ring_put(job->ring, &r, sizeof r);
+}
+
+static void consume_in_lua(void *work) {
+  struct job *job = work;
+  from_lua_time(job->L, "local get = get for i = 1, ... do assert(get().y == 2) end", job->n);
+}
+
+static void produce_in_lua(void *work) {
+  struct job *job = work;
+  from_lua_time(job->L, "local put = put for i = 1, ... do put{x = 1, y = 2, s = 'abc'} end",
+                job->n);
 }
 
 int main(int argc, char **argv) {
   bench_begin(argc, argv);
-  ring = bench_shared(sizeof *ring);
-  ready = bench_shared(4096);
-  static const luaL_Reg functions[] = {{"put", l_put}, {"get", l_get}, {NULL, NULL}};
-  bench_figure("rate", run(bench_count(5e6), NULL) / 1e6);
-  bench_figure("rate.lua", run(bench_count(1e6), from_lua_begin(functions)) / 1e6);
+  struct job job = {ring_new(), NULL, bench_count(5e6)};
+  bench_figure("rate", (double)job.n / pair_time(consume, produce, &job) / 1e6);
+
+  static const luaL_Reg none[] = {{NULL, NULL}};
+  job = (struct job){ring_new(), from_lua_begin(none), bench_count(1e6)};
+  from_lua_ring(job.L, "put", l_put, job.ring);
+  from_lua_ring(job.L, "get", l_get, job.ring);
+  bench_figure("rate.lua", (double)job.n / pair_time(consume_in_lua, produce_in_lua, &job) / 1e6);
 }

@@ -1,11 +1,12 @@
 /* fetch_add on a shared word by one process and by two; and as a method called from Lua. */
 #include "tool/from_lua.h"
+#include "tool/pair.h"
 
-struct shared {
-  _Atomic int64_t value BENCH_LINE;
-  _Atomic uint32_t ready BENCH_LINE;
+struct job {
+  _Atomic int64_t *value;
+  lua_State *L; /* NULL: in C */
+  long n;
 };
-static struct shared *shared;
 
 static int l_add(lua_State *L) {
   _Atomic int64_t *value = *(_Atomic int64_t **)lua_touserdata(L, 1);
@@ -13,54 +14,35 @@ static int l_add(lua_State *L) {
   return 1;
 }
 
-/* The global v, an object with the method add. */
-static lua_State *with_value(void) {
-  static const luaL_Reg none[] = {{NULL, NULL}};
-  lua_State *L = from_lua_begin(none);
-  *(_Atomic int64_t **)lua_newuserdatauv(L, sizeof(void *), 0) = &shared->value;
-  lua_createtable(L, 0, 1);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, l_add);
-  lua_setfield(L, -2, "add");
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
-  lua_setglobal(L, "v");
-  return L;
-}
-
-static void add(lua_State *L, long n) {
-  if (L)
-    from_lua_time(L, "local v = v for i = 1, ... do v:add(1) end", n);
+static void add(void *work) {
+  struct job *job = work;
+  if (job->L)
+    from_lua_time(job->L, "local v = v for i = 1, ... do v:add(1) end", job->n);
   else
-    for (long i = 0; i < n; i++) atomic_fetch_add(&shared->value, 1);
+    for (long i = 0; i < job->n; i++) atomic_fetch_add(job->value, 1);
 }
 
-static double alone(lua_State *L, long n) {
+static double alone(struct job job, long n) {
+  job.n = n;
   bench_pin(0);
   double start = bench_now();
-  add(L, n);
+  add(&job);
   return (double)n / (bench_now() - start) / 1e6;
 }
 
-static double two(lua_State *L, long n) {
-  shared->ready = 0;
-  pid_t pid = bench_fork();
-  bench_pin(pid == 0);
-  bench_ready(&shared->ready);
-  bench_await(&shared->ready, 2);
-  double start = bench_now();
-  add(L, n);
-  if (!pid) _exit(0);
-  bench_join(pid);
-  return 2 * (double)n / (bench_now() - start) / 1e6;
+static double two(struct job job, long n) {
+  job.n = n;
+  return 2 * (double)n / pair_time(add, add, &job) / 1e6;
 }
 
 int main(int argc, char **argv) {
   bench_begin(argc, argv);
-  shared = bench_shared(sizeof *shared);
-  lua_State *L = with_value();
-  bench_figure("alone", alone(NULL, bench_count(2e7)));
-  bench_figure("alone.lua", alone(L, bench_count(5e6)));
-  bench_figure("two", two(NULL, bench_count(3e6)));
-  bench_figure("two.lua", two(L, bench_count(2e6)));
+  static const luaL_Reg none[] = {{NULL, NULL}}, methods[] = {{"add", l_add}, {NULL, NULL}};
+  struct job job = {bench_shared(4096), NULL, 0};
+  bench_figure("alone", alone(job, bench_count(2e7)));
+  bench_figure("two", two(job, bench_count(3e6)));
+  job.L = from_lua_begin(none);
+  from_lua_object(job.L, "v", job.value, methods);
+  bench_figure("alone.lua", alone(job, bench_count(5e6)));
+  bench_figure("two.lua", two(job, bench_count(2e6)));
 }

@@ -6,6 +6,7 @@
 #define BENCH_H
 
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,7 +63,7 @@ static inline void bench_pin(int cpu) {
 /* In a spinning loop. With fewer CPUs than processes that spin it must let others run. */
 static inline void bench_pause(void) {
   static unsigned turns;
-  if (++turns % 100000 == 0) sched_yield();
+  if (++turns % 4000 == 0) sched_yield();
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -86,6 +87,23 @@ static inline void bench_join(pid_t pid) {
     fprintf(stderr, "a child failed\n");
     exit(1);
   }
+}
+
+/* Seconds that a process takes, forked and joined, with nothing to do. */
+static inline double bench_processes(long n) {
+  double start = bench_now();
+  for (long i = 0; i < n; i++) {
+    pid_t pid = bench_fork();
+    if (!pid) _exit(0);
+    bench_join(pid);
+  }
+  return (bench_now() - start) / (double)n;
+}
+
+/* Whether the child is there to be joined. */
+static inline int bench_ended(pid_t pid) {
+  siginfo_t info = {0};
+  return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
 /* A process that has to be awake before the clock starts says so. */

@@ -7,6 +7,7 @@
 #include "tool/bench.h"
 
 #define RING_BYTES (1u << 16)
+#define RING_PART 16384u /* of a message that does not fit */
 
 struct ring {
   _Atomic uint64_t tail BENCH_LINE; /* bytes ever put */
@@ -15,6 +16,10 @@ struct ring {
   uint64_t tail_seen;
   char data[RING_BYTES] BENCH_LINE;
 };
+
+static inline struct ring *ring_new(void) {
+  return bench_shared(sizeof(struct ring));
+}
 
 /* size: the same power of two in every call of one ring. */
 static inline void ring_put(struct ring *r, const void *message, size_t size) {
@@ -35,6 +40,17 @@ static inline void ring_get(struct ring *r, void *message, size_t size) {
   }
   memcpy(message, r->data + head % RING_BYTES, size);
   atomic_store_explicit(&r->head, head + size, memory_order_release);
+}
+
+/* Messages of any power of two, in parts. */
+static inline void ring_send(struct ring *r, const char *message, size_t size) {
+  for (size_t at = 0; at < size; at += RING_PART)
+    ring_put(r, message + at, size < RING_PART ? size : RING_PART);
+}
+
+static inline void ring_receive(struct ring *r, char *message, size_t size) {
+  for (size_t at = 0; at < size; at += RING_PART)
+    ring_get(r, message + at, size < RING_PART ? size : RING_PART);
 }
 
 #endif
