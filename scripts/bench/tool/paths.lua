@@ -70,22 +70,18 @@ path("v.value", 2000, function(n)
   for _ = 1, n do sum = sum + value.value end
 end)
 
-if mp.Lock then
-  local lock = mp.Lock()
-  path("lock and unlock", 1000, function(n)
-    for _ = 1, n do
-      lock:acquire()
-      lock:release()
-    end
-  end)
-end
+local lock = mp.Lock()
+path("lock and unlock", 1000, function(n)
+  for _ = 1, n do
+    lock:acquire()
+    lock:release()
+  end
+end)
 
-if mp.Dict then
-  local dict = mp.Dict { key = 0 }
-  path("dict:add(key, 1)", 1000, function(n)
-    for _ = 1, n do dict:add("key", 1) end
-  end)
-end
+local dict = mp.Dict { key = 0 }
+path("dict:add(key, 1)", 1000, function(n)
+  for _ = 1, n do dict:add("key", 1) end
+end)
 
 local pool <close> = mp.Pool(1)
 local function same(x) return x end
@@ -107,4 +103,23 @@ say("map, an item in the worker", 1000, pids[1])
 
 path("process, start and join, in the parent", 5, function(n)
   for _ = 1, n do mp.Process(same):start():join() end
+end)
+
+local array = mp.Array("d", 1000)
+path("array, a slice of 100 to a list", 100, function(n)
+  for _ = 1, n do array:get(101, 200) end
+end)
+
+path("array, a view of a slice, and its sum", 500, function(n)
+  for _ = 1, n do array:slice(101, 110):sum() end
+end)
+
+local record = { x = 1, y = 2, s = "abc" }
+path("pack {x=1,y=2,s=\"abc\"}", 500, function(n)
+  for _ = 1, n do mp.pack(record) end
+end)
+
+local bytes = mp.pack(record)
+path("unpack {x=1,y=2,s=\"abc\"}", 500, function(n)
+  for _ = 1, n do mp.unpack(bytes) end
 end)
