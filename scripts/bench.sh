@@ -1,30 +1,32 @@
 #!/bin/bash
-# scripts/bench.sh [--no-install] [--quick] [--rounds N] [--json FILE] [work…]: installs what is missing
-# (Debian 12, as root or through sudo), builds mphost and the C twins into build/ and runs the works
-# (all, or those named: scripts/bench/NAME.lua) in turns with Python's multiprocessing, Debian's Lua
-# libraries and plain C. Prints one table. scripts/bench.sh --baseline counts instructions instead and
-# writes scripts/bench/baseline.json, to which scripts/test.sh compares.
+# scripts/bench.sh [--no-install] [--quick] [--rounds N] [--json FILE] [--html FILE] [--readme] [work…]:
+# installs what is missing (Debian 12, as root or through sudo), builds mphost and the C twins into build/
+# and runs the works (all, or those named: scripts/bench/NAME.lua) in turns with Python's multiprocessing,
+# Debian's Lua libraries and plain C. Prints one table; --html draws it, --readme writes it into README.md.
+# scripts/bench.sh --baseline counts instructions instead and writes scripts/bench/baseline.json, to which
+# scripts/test.sh compares.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-baseline=no json=
+baseline=no
 options=()
 while (($#)); do
   case $1 in
   --no-install) install=no ;;
-  --help) sed -n '2,6s/^# //p' "$0" && exit ;;
+  --help) sed -n '2,7s/^# //p' "$0" && exit ;;
   --baseline) baseline=yes ;;
-  --json) json=$(realpath -m "${2:?--json needs a file}") && shift ;;
+  --json | --html) options+=("$1" "$(realpath -m "${2:?$1 needs a file}")") && shift ;;
+  --readme) options+=(--readme "$top/README.md") ;;
   *) options+=("$1") ;;
   esac
   shift
 done
-[[ -z $json ]] || options+=(--json "$json")
 
 if [[ $baseline == yes ]]; then
   need "${build_packages[@]}" valgrind lua-dkjson
 else
-  need "${build_packages[@]}" python3 lua5.4 lua5.3 lua-luv lua-posix lua-cqueues lua-dkjson
+  need "${build_packages[@]}" python3 lua5.4 lua5.3 lua-luv lua-posix lua-cqueues lua-cjson lua-mpack \
+    lua-messagepack lua-dkjson
 fi
 say "building into $top/build"
 build "$top/build" mphost || die "mphost does not build"

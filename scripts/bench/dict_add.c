@@ -1,8 +1,11 @@
-/* fetch_add in a table of string keys in shared memory (open addressing, FNV-1a), all keys there
-   and nobody else; and as a function called from Lua. It cannot grow and takes no lock. */
+/* fetch_add in a table of string keys in shared memory (open addressing, FNV-1a), all keys there,
+   by one process and by two; and as a function called from Lua. It cannot grow and takes no lock.
+ */
 #include "tool/from_lua.h"
+#include "tool/pair.h"
 
 #define SLOTS 4096u
+#define KEYS 1000
 
 struct slot {
   uint64_t hash;
@@ -11,6 +14,13 @@ struct slot {
   _Atomic int64_t value;
 };
 static struct slot *table;
+static char keys[KEYS][24];
+static size_t lengths[KEYS];
+
+struct job {
+  lua_State *L; /* NULL: in C */
+  long n;
+};
 
 static uint64_t hash_of(const char *key, size_t length) {
   uint64_t h = 14695981039346656037u;
@@ -38,26 +48,40 @@ static int l_add(lua_State *L) {
   return 1;
 }
 
+static void add(void *work) {
+  struct job *job = work;
+  if (job->L)
+    from_lua_time(job->L,
+                  "local add, keys = add, {} "
+                  "for k = 1, 1000 do keys[k] = 'key' .. k end "
+                  "for i = 1, ... do add(keys[i % 1000 + 1], 1) end",
+                  job->n);
+  for (long i = 0; !job->L && i < job->n; i++)
+    atomic_fetch_add(&find(keys[i % KEYS], lengths[i % KEYS])->value, 1);
+}
+
+static double alone(struct job job) { /* M/s */
+  bench_pin(0);
+  double start = bench_now();
+  add(&job);
+  return (double)job.n / (bench_now() - start) / 1e6;
+}
+
+static double two(struct job job) {
+  return 2 * (double)job.n / pair_time(add, add, &job) / 1e6;
+}
+
 int main(int argc, char **argv) {
   bench_begin(argc, argv);
-  bench_pin(0);
   table = bench_shared(SLOTS * sizeof *table);
-  static char keys[1000][24];
-  static size_t lengths[1000];
-  for (int k = 0; k < 1000; k++) {
+  for (int k = 0; k < KEYS; k++) {
     lengths[k] = (size_t)snprintf(keys[k], sizeof keys[k], "key%d", k + 1);
     find(keys[k], lengths[k]);
   }
-  long n = bench_count(5e6);
-  double start = bench_now();
-  for (long i = 0; i < n; i++) atomic_fetch_add(&find(keys[i % 1000], lengths[i % 1000])->value, 1);
-  bench_figure("rate", (double)n / (bench_now() - start) / 1e6);
-
   static const luaL_Reg functions[] = {{"add", l_add}, {NULL, NULL}};
-  static const char *chunk = "local add, keys = add, {} "
-                             "for k = 1, 1000 do keys[k] = 'key' .. k end "
-                             "for i = 1, ... do add(keys[i % 1000 + 1], 1) end";
-  n = bench_count(2e6);
-  double seconds = from_lua_time(from_lua_begin(functions), chunk, n);
-  bench_figure("rate.lua", (double)n / seconds / 1e6);
+  bench_figure("rate", alone((struct job){NULL, bench_count(5e6)}));
+  bench_figure("two", two((struct job){NULL, bench_count(2e6)}));
+  lua_State *L = from_lua_begin(functions);
+  bench_figure("rate.lua", alone((struct job){L, bench_count(2e6)}));
+  bench_figure("two.lua", two((struct job){L, bench_count(1e6)}));
 }

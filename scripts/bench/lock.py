@@ -1,5 +1,5 @@
 # Lock.acquire() and release() with nobody else there, and by two processes at once.
-from twin import mp, now, count, figure
+from twin import mp, now, count, figure, pair_time
 
 
 def pairs(lock, n):
@@ -14,11 +14,5 @@ n = count(1000000)
 start = now()
 pairs(lock, n)
 figure("pair", (now() - start) / n * 1e9)
-
 n = count(50000)
-other = mp.Process(target=pairs, args=(lock, n))
-start = now()
-other.start()
-pairs(lock, n)
-other.join()
-figure("two", (now() - start) / (2 * n) * 1e9)
+figure("two", pair_time(pairs, lock, n) / (2 * n) * 1e9)

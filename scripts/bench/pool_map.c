@@ -1,4 +1,4 @@
-/* x*x+1 over 100 000 shared integers by two processes that claim 1 or 1000 of them with one
+/* x*x+1 over 100 000 shared integers by two processes that claim 1 to 10 000 of them with one
    fetch_add; the caller waits, then copies the results. */
 #include "tool/bench.h"
 
@@ -59,7 +59,11 @@ int main(int argc, char **argv) {
   s->n = n;
   for (uint64_t i = 0; i < n; i++) s->items[i] = (int64_t)i + 1;
   bench_figure("default", run(s, results, 1000) / 1e6);
-  bench_figure("chunk_one", run(s, results, 1) / 1e6);
+  for (uint64_t chunk = 1; chunk <= 10000; chunk *= 10) {
+    char name[32];
+    snprintf(name, sizeof name, "chunk%d", (int)chunk);
+    bench_figure(name, run(s, results, chunk) / 1e6);
+  }
   double start = bench_now();
   volatile int64_t *items = s->items, *out = results;
   for (int turn = 0; turn < RUNS; turn++)

@@ -1,4 +1,4 @@
--- map of x*x+1 over 100 000 integers by two workers, beside the plain loop.
+-- map of x*x+1 over 100 000 integers by two workers, in chunks of several sizes, beside the plain loop.
 local mp = require "mphost"
 local work = require "work"
 
@@ -22,7 +22,9 @@ end
 local pool <close> = mp.Pool(2)
 pool:map(square, { 1, 2, 3, 4 }, { chunk = 1 })
 work.figure("default", rate(function() return pool:map(square, items) end))
-work.figure("chunk_one", rate(function() return pool:map(square, items, { chunk = 1 }) end))
+for _, chunk in ipairs { 1, 10, 100, 1000, 10000 } do
+  work.figure("chunk" .. chunk, rate(function() return pool:map(square, items, { chunk = chunk }) end))
+end
 work.figure("loop", rate(function()
   local results = {}
   for i = 1, n do results[i] = square(items[i]) end

@@ -11,4 +11,4 @@ local start = uv.hrtime()
 for i = 1, n do queued:queue(i) end
 uv.run()
 assert(done == n and results[n] == n * n + 1)
-work.figure("chunk_one", n / (uv.hrtime() - start) * 1e3)
+work.figure("chunk1", n / (uv.hrtime() - start) * 1e3)

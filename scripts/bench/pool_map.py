@@ -1,4 +1,4 @@
-# map of x*x+1 over 100 000 integers by a Pool of two, beside the plain loop.
+# map of x*x+1 over 100 000 integers by a Pool of two, in chunks of several sizes, beside the plain loop.
 from statistics import median
 
 from twin import mp, now, count, figure
@@ -23,7 +23,10 @@ with mp.Pool(2) as pool:
     n = count(100000)
     items = list(range(1, n + 1))
     figure("default", rate(lambda: pool.map(square, items)))
-    n = count(10000)
+    for chunk, full in ((10, 20000), (100, 100000), (1000, 100000), (10000, 100000), (1, 5000)):
+        n = count(full)
+        items = list(range(1, n + 1))
+        figure(f"chunk{chunk}", rate(lambda: pool.map(square, items, chunk)))
+    n = count(100000)
     items = list(range(1, n + 1))
-    figure("chunk_one", rate(lambda: pool.map(square, items, 1)))
     figure("loop", rate(lambda: [square(x) for x in items]))

@@ -1,18 +1,24 @@
--- Proportional memory of one of eight idle workers that have done something.
+-- Proportional memory of one of eight idle workers that have done something, and of one of 1 to 1000.
 local mp = require "mphost"
 local work = require "work"
 
-local pool <close> = mp.Pool(8)
-local pids = pool:map(function()
-  mp.sleep(0.01)
-  local file <close> = io.open "/proc/self/stat"
-  return file:read "n"
-end, mp.range(1, 32), { chunk = 1 })
-local sum, n, seen = 0, 0, {}
-for _, pid in ipairs(pids) do
-  if not seen[pid] then
-    seen[pid], n = true, n + 1
-    sum = sum + work.pss(pid)
+local function nothing() end
+
+local function pss(workers)
+  local pool <close> = mp.Pool(workers)
+  pool:map(nothing, mp.range(1, workers), { chunk = 1 })
+  local function all_idle()
+    for _, worker in ipairs(pool:stats().workers) do
+      if worker.state ~= "idle" then return false end
+    end
+    return true
   end
+  while not all_idle() do mp.sleep(0.01) end
+  local sum, list = 0, pool:stats().workers
+  assert(#list == workers)
+  for _, worker in ipairs(list) do sum = sum + work.pss(worker.pid) end
+  return sum / workers
 end
-work.figure("pss", sum / n)
+
+work.figure("pss", pss(8))
+for _, n in ipairs { 1, 10, 100, 1000 } do work.figure("n" .. n, pss(math.max(n > 1 and 2 or 1, work.count(n)))) end

@@ -26,6 +26,12 @@ local function names_of(figures)
   return names
 end
 
+local function contents(path)
+  local file <close> = assert(io.open(path))
+  os.remove(path)
+  return file:read "a"
+end
+
 describe("bench", function()
   for _, work in ipairs(works) do
     it("runs " .. work.name, function()
@@ -60,11 +66,10 @@ describe("bench", function()
   it("prints one table and writes the same as JSON", function()
     if not plain then return end
     helper.deadline(60)
-    local file = os.tmpname()
-    local r = tool.shell(("$M %s/tool/run.lua --build '%s' --quick --json %s value_add lock"):format(DIR, BUILD, file))
-    local handle <close> = assert(io.open(file))
-    local written = json.decode(handle:read "a")
-    os.remove(file)
+    local file, drawn = os.tmpname(), os.tmpname()
+    local r = tool.shell(("$M %s/tool/run.lua --build '%s' --quick --json %s --html %s value_add lock")
+      :format(DIR, BUILD, file, drawn))
+    local written, page = json.decode(contents(file)), contents(drawn)
     assert.equal(0, r.code, r.err)
     assert.truthy(r.out:find("\nwork +unit +mphost +Python +best Lua peer +C +C from Lua +x Python"), r.out)
     assert.truthy(r.out:find "\nv:add%(1%), alone +M/s +%d")
@@ -73,6 +78,8 @@ describe("bench", function()
       { written.rows[1].work, written.rows[2].work, written.rows[3].work })
     assert.equal(1, #written.rows[1].mphost.values)
     assert.is_number(written.machine.before.pingpong)
+    assert.equal(4, select(2, page:gsub('<div class="row">', "")))
+    assert.truthy(page:find("scripts/bench.sh --quick value_add lock", 1, true))
   end)
 
   it("refuses what it does not know", function()
@@ -80,5 +87,7 @@ describe("bench", function()
     assert.same({ 2, "bench: no work 'no_such_work' in tool/works.lua\n" }, { r.code, r.err })
     r = tool.shell(("$M %s/tool/run.lua --build '%s' --loud"):format(DIR, BUILD))
     assert.same({ 2, "bench: unknown option '--loud'\n" }, { r.code, r.err })
+    r = tool.shell(("$M %s/tool/run.lua --build '%s' --readme README.md lock"):format(DIR, BUILD))
+    assert.same({ 2, "bench: --readme wants all works, whole\n" }, { r.code, r.err })
   end)
 end)

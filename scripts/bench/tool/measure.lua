@@ -1,7 +1,10 @@
 -- Runs a work and its twins in turns and keeps every figure they print.
+local text = require "text"
+
 local measure = {}
 
-local PEERS = { "luv", "posix", "cqueues" }
+local PEERS = { "luv", "posix", "cqueues", "cjson", "mpack", "messagepack" }
+local MODULES = { messagepack = "MessagePack" } -- whose name is another
 local SECONDS = 300 -- one run of one program; then it is killed
 
 local function exists(path)
@@ -36,8 +39,8 @@ end
 
 -- The Lua interpreter that can load a peer's module, nil if none can.
 local function interpreter(peer)
-  for _, lua in ipairs { "lua5.4", "lua5.3" } do -- Debian has lua-posix for 5.3 only
-    if os.execute(("%s -e 'require \"%s\"' >/dev/null 2>&1"):format(lua, peer)) then return lua end
+  for _, lua in ipairs { "lua5.4", "lua5.3" } do -- Debian has some for 5.3 only
+    if os.execute(("%s -e 'require \"%s\"' >/dev/null 2>&1"):format(lua, MODULES[peer] or peer)) then return lua end
   end
 end
 
@@ -78,8 +81,14 @@ local function keep(samples, name, figures)
   end
 end
 
----A, B, A, B ... `rounds` times.
----@param work {name: string, borrow: table<string, string>?}
+-- The file that a work reads, with an empty path if it reads none.
+local function input(work, scale)
+  if not work.megabytes then return setmetatable({ path = "" }, { __close = function() end }) end
+  return text.make(math.max(1, math.floor(work.megabytes * scale)) * 1000000)
+end
+
+---A, B, A, B ... `rounds` times. A program's arguments are the scale and, if the work reads a file, its path.
+---@param work {name: string, borrow: table<string, string>?, megabytes: number?}
 ---@param contestants table  of measure.contestants
 ---@param scale number  the share of the full work
 ---@param rounds integer
@@ -88,13 +97,15 @@ end
 ---@return string[] failures  commands with their output
 function measure.work(work, contestants, scale, rounds)
   local samples, absent, failures, broken = {}, {}, {}, {}
+  local file <close>, why_not = input(work, scale)
+  if not file then return samples, { mphost = why_not }, failures end
   for _ = 1, rounds do
     for _, contestant in ipairs(contestants) do
       local name = contestant.name
       local command = contestant.command(work.name)
       if not command and work.borrow and work.borrow[name] then command = contestant.command(work.borrow[name]) end
       if command and not absent[name] and not broken[name] then
-        local figures, why = run(("%s %g"):format(command, scale))
+        local figures, why = run(("%s %g %s"):format(command, scale, file.path))
         if not figures then
           broken[name] = true
           failures[#failures + 1] = why

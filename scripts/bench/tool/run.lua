@@ -1,12 +1,15 @@
 -- The runner behind scripts/bench.sh: mphost run.lua --build DIR [options] [work…].
 --   --python PATH  the Python to compare with     --rounds N    at least 5 for figures that are shown
---   --json FILE    writes all of it               --quick       a hundredth of the work, once: does it run?
+--   --json FILE    writes all of it               --quick       a twentieth of the work, once: does it run?
+--   --html FILE    draws it                       --readme FILE writes the table into FILE, between two lines
 local dir = arg[0]:match "^(.*)/tool/[^/]*$"
 package.path = dir .. "/tool/?.lua;" .. package.path
 
 local json = require "dkjson"
 local machine = require "machine"
 local measure = require "measure"
+local page = require "page"
+local readme = require "readme"
 local report = require "report"
 local works = require "works"
 
@@ -14,6 +17,8 @@ local function die(...)
   io.stderr:write("bench: ", string.format(...), "\n")
   os.exit(2)
 end
+
+local VALUES = { ["--build"] = true, ["--python"] = true, ["--json"] = true, ["--html"] = true, ["--readme"] = true }
 
 local function parse(args)
   local options, names, at = { rounds = 5, scale = 1 }, {}, 1
@@ -23,14 +28,15 @@ local function parse(args)
   end
   while args[at] do
     local a = args[at]
-    if a == "--quick" then options.rounds, options.scale = 1, 0.01
+    if a == "--quick" then options.rounds, options.scale = 1, 0.05
     elseif a == "--rounds" then options.rounds = math.tointeger(value(a)) or die("--rounds needs a number")
-    elseif a == "--build" or a == "--python" or a == "--json" then options[a:sub(3)] = value(a)
+    elseif VALUES[a] then options[a:sub(3)] = value(a)
     elseif a:sub(1, 1) == "-" then die("unknown option '%s'", a)
     else names[#names + 1] = a end
     at = at + 1
   end
   if not options.build then die "--build DIR is missing" end
+  if options.readme and (options.scale < 1 or #names > 0) then die "--readme wants all works, whole" end
   return options, names
 end
 
@@ -42,6 +48,27 @@ local function choose(names)
   return chosen
 end
 
+local function write(path, ...)
+  local file, why = io.open(path, "w")
+  if not file then return die("%s", why) end
+  file:write(...)
+  file:close()
+end
+
+local function samples_of_all(chosen, contestants, options)
+  local rows, failed = {}, false
+  for _, work in ipairs(chosen) do
+    io.stderr:write("==> ", work.name)
+    local start = os.time()
+    local samples, absent, failures = measure.work(work, contestants, options.scale, options.rounds)
+    io.stderr:write((": %d s\n"):format(os.time() - start))
+    for _, why in ipairs(failures) do io.stderr:write("failed: ", why, "\n") end
+    failed = failed or #failures > 0
+    table.move(report.rows(work, samples, absent), 1, #work.figures, #rows + 1, rows)
+  end
+  return rows, failed
+end
+
 local function main()
   local options, names = parse(arg)
   local chosen = choose(names)
@@ -50,25 +77,24 @@ local function main()
   }
   if #missing > 0 then io.stderr:write("not here: ", table.concat(missing, ", "), "\n") end
   local about = machine.describe()
-  local before = measure.machine(options.build, options.scale)
-  local rows, failed = {}, false
-  for _, work in ipairs(chosen) do
-    io.stderr:write("==> ", work.name, "\n")
-    local samples, absent, failures = measure.work(work, contestants, options.scale, options.rounds)
-    for _, why in ipairs(failures) do io.stderr:write("failed: ", why, "\n") end
-    failed = failed or #failures > 0
-    table.move(report.rows(work, samples, absent), 1, #work.figures, #rows + 1, rows)
-  end
-  local after = measure.machine(options.build, options.scale)
-  io.write(machine.text(about, before, after))
-  io.write(("medians of %d rounds, ± half of what lies between the least and the most\n\n"):format(options.rounds))
-  if options.scale < 1 then io.write "SHORT RUN: the figures mean nothing\n\n" end
-  io.write(report.table(rows))
+  about.before = measure.machine(options.build, options.scale)
+  local rows, failed = samples_of_all(chosen, contestants, options)
+  about.after = measure.machine(options.build, options.scale)
+  local text = machine.text(about) .. ("medians of %d rounds, ± half of what lies between the least and the most\n")
+    :format(options.rounds)
+  local short = options.scale < 1
+  io.write(text, short and "\nSHORT RUN: the figures mean nothing\n" or "", "\n")
+  io.write(report.table(rows), report.missing(rows))
+  local command = table.concat({ "scripts/bench.sh", short and "--quick" or ("--rounds %d"):format(options.rounds),
+    table.unpack(names) }, " ")
   if options.json then
-    local file <close> = assert(io.open(options.json, "w"))
-    about.before, about.after = before, after
-    file:write(json.encode({ machine = about, rounds = options.rounds, scale = options.scale, rows = rows },
+    write(options.json, json.encode({ machine = about, rounds = options.rounds, scale = options.scale, rows = rows },
       { indent = true }), "\n")
+  end
+  if options.html then write(options.html, page.html(rows, text, command, short)) end
+  if options.readme then
+    local ok, why = readme.write(options.readme, readme.text(rows, text, command))
+    if not ok then die("%s", why) end
   end
   os.exit(failed and 1 or 0, true)
 end

@@ -1,0 +1,8 @@
+/* Proportional memory of one of 1 to 1000 children of mphost's address space that only sleep. */
+#include "tool/host.h"
+
+int main(int argc, char **argv) {
+  mph_host *host = host_begin(argc, argv);
+  host_pss_figures();
+  mph_close(host);
+}
