@@ -27,7 +27,7 @@ struct work {
 struct shape {
   uint32_t mode, collect, inherited;
   lua_Integer chunk, workers;
-  uint64_t seed, timeout;
+  uint64_t seed, timeout, base;
 };
 
 /* pool(workers) */
@@ -160,9 +160,9 @@ static int encode_chunk(lua_State *L, struct arena *arena, struct chunk *chunk, 
   return arena_hold(arena);
 }
 
-/* shape(mode, chunk, workers, collect, seed, timeout, inherited): how the items of a job are worked
-   on. mode: as in job.h; chunk 0: sizes by themselves; timeout in ns, 0: none; inherited: the
-   workers have f and items. */
+/* shape(mode, chunk, workers, collect, seed, timeout, inherited [, base]): how the items of a job
+   are worked on. mode: as in job.h; chunk 0: sizes by themselves; timeout in ns, 0: none;
+   inherited: the workers have f and items; base: items of the call before these. */
 static int shape_create(lua_State *L) {
   struct shape shape = {.mode = (uint32_t)luaL_checkinteger(L, 1),
                         .chunk = luaL_checkinteger(L, 2),
@@ -170,7 +170,8 @@ static int shape_create(lua_State *L) {
                         .collect = (uint32_t)lua_toboolean(L, 4),
                         .seed = (uint64_t)luaL_checkinteger(L, 5),
                         .timeout = (uint64_t)luaL_checkinteger(L, 6),
-                        .inherited = (uint32_t)lua_toboolean(L, 7)};
+                        .inherited = (uint32_t)lua_toboolean(L, 7),
+                        .base = (uint64_t)luaL_optinteger(L, 8, 0)};
   luaL_argcheck(L, shape.workers >= 1, 3, "at least one");
   *(struct shape *)lua_newuserdatauv(L, sizeof shape, 0) = shape;
   luaL_setmetatable(L, SHAPE);
@@ -184,9 +185,10 @@ static struct cut cut_of(const struct shape *shape, lua_Integer items) {
 }
 
 static void shape_job(struct job *job, const struct shape *shape) {
-  job->collect = shape->collect;
-  job->mode = shape->mode;
-  job->inherited = shape->inherited;
+  job->collect = (uint8_t)shape->collect;
+  job->mode = (uint8_t)shape->mode;
+  job->inherited = (uint8_t)shape->inherited;
+  job->base = shape->base;
   job->seed = shape->seed;
   job->timeout = shape->timeout;
 }

@@ -78,7 +78,7 @@ static inline void guard_seed(uint64_t index) {
 }
 
 static inline void guard_begin(const struct job *job, uint64_t index) {
-  guard_seed(index);
+  guard_seed(job->base + index);
   if (job->timeout) guard_start_clock(job->timeout);
 }
 

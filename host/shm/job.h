@@ -79,9 +79,11 @@ _Static_assert(sizeof(struct chunk) == 64, "a worker has its chunk's line to its
 
 struct job {
   uint32_t chunks;
-  uint32_t collect; /* errors do not stop it */
-  uint32_t mode;
-  uint32_t inherited; /* function and items are the worker's own, by fork */
+  uint8_t collect; /* errors do not stop it */
+  uint8_t mode;
+  uint8_t inherited; /* function and items are the worker's own, by fork */
+  uint8_t pad2;
+  uint64_t base; /* items of the call before its first: what an index means to a seed */
   uint64_t function, function_size;
   uint64_t seed;    /* each item's random numbers come from this and its index */
   uint64_t timeout; /* ns that an item may run; 0: as long as it takes */

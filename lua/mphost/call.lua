@@ -34,7 +34,8 @@ Call.done, Call.collect, Call.watched, Call.counted = false, false, false, 0
 local function shape_of(pool, options)
   local timeout = options.timeout or pool._options.timeout
   return core.shape(options.mode or Call.ITEM, options.chunk or 0, math.max(pool.workers, 1),
-    options.collect or false, pool._seed, timeout and math.ceil(timeout * 1e9) or 0, pool._inherited ~= nil)
+    options.collect or false, pool._seed, timeout and math.ceil(timeout * 1e9) or 0, pool._inherited ~= nil,
+    options.base)
 end
 
 local plain = {}
