@@ -26,11 +26,15 @@ const char options_help[] =
     "  --               end of the options\n"
     "  -                the script is standard input\n"
     "Without a script, -e and -v: a prompt on a terminal, else standard input is the script.\n"
-    "Variables: MPHOST_JOBS, MPHOST_SEED, MPHOST_LOG, MPHOST_PROGRESS; LUA_INIT, LUA_PATH,\n"
-    "LUA_CPATH as for lua.\n"
-    "Exit code: 0, that of os.exit, 1 after an uncaught error, 2 for a wrong option; death by "
-    "SIGINT\n"
-    "and SIGTERM is real.\n";
+    "Variables: MPHOST_JOBS, MPHOST_SEED, MPHOST_LOG, MPHOST_PROGRESS; LUA_INIT, LUA_PATH,
+"
+    "LUA_CPATH as for lua.
+"
+    "Exit code: 0, that of os.exit, 1 after an uncaught error, 2 for a wrong option or "
+    "variable;
+"
+    "death by SIGINT and SIGTERM is real.
+";
 
 static const char *const names[] = {"-e",    "-l", "-i",     "-v",        "--version",
                                     "-E",    "-W", "-j",     "--jobs",    "--seed",
@@ -94,22 +98,43 @@ static bool is_level(const char *text) {
   return false;
 }
 
+/* What the option wants instead of this value; NULL: it is right. */
+static const char *expected_of(const char *name, const char *value) {
+  if (strcmp(name, "--seed") == 0)
+    return is_integer(value, -9223372036854775807LL - 1) ? NULL : "an integer";
+  if (strcmp(name, "--log") == 0) return is_level(value) ? NULL : "debug, info, warn or error";
+  return is_integer(value, 1) ? NULL : "a number from 1 on";
+}
+
 /* The long options and -j with a value: stores it. */
 static int store(struct options *o, const char *name, const char *value, char *error, int size) {
-  const char *expected = NULL;
-  if (strcmp(name, "--seed") == 0) {
+  const char *expected = expected_of(name, value);
+  if (strcmp(name, "--seed") == 0)
     o->seed = value;
-    if (!is_integer(value, -9223372036854775807LL - 1)) expected = "an integer";
-  } else if (strcmp(name, "--log") == 0) {
+  else if (strcmp(name, "--log") == 0)
     o->log = value;
-    if (!is_level(value)) expected = "debug, info, warn or error";
-  } else {
+  else
     o->jobs = value;
-    if (!is_integer(value, 1)) expected = "a number from 1 on";
-  }
   if (!expected) return 0;
   snprintf(error, size, "option '%s' wants %s, not '%s'", name, expected, value);
   return -1;
+}
+
+/* What the environment says counts as the option would, unless that is given, too. Empty is unset.
+ */
+static int check_variables(const struct options *o, char *error, int size) {
+  static const char *const variables[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG"};
+  static const char *const stand_for[] = {"--jobs", "--seed", "--log"};
+  const char *const given[] = {o->jobs, o->seed, o->log};
+  for (int i = 0; i < 3; i++) {
+    const char *value = getenv(variables[i]);
+    if (given[i] || !value || !*value) continue;
+    const char *expected = expected_of(stand_for[i], value);
+    if (!expected) continue;
+    snprintf(error, size, "variable '%s' wants %s, not '%s'", variables[i], expected, value);
+    return -1;
+  }
+  return 0;
 }
 
 /* argv[*i] is an option that takes a value, `name` in full. The value is `glued` to it, if that is
@@ -177,7 +202,7 @@ int options_parse(struct options *o, int argc, char **argv, char *error, int siz
     if (rc < 0) return rc;
   }
   o->script = i < argc ? i : argc;
-  return 0;
+  return o->noenv || o->help ? 0 : check_variables(o, error, size);
 }
 
 void options_free(struct options *o) {

@@ -104,6 +104,29 @@ function check.count(level, what, value, least, most)
   return n
 end
 
+---What an environment variable says, by `read`; nil: it is unset or empty. What read makes nothing of raises, without a
+---position: no line of the script is to blame.
+---@param name string
+---@param expected string  for the message
+---@param read fun(text: string): any
+---@return any
+function check.variable(name, expected, read)
+  local text = os.getenv(name)
+  if text == nil or text == "" then return nil end
+  local value = read(text)
+  if value == nil then error(("variable '%s' wants %s, not '%s'"):format(name, expected, text), 0) end
+  return value
+end
+
+---A whole number of at least `least` in digits; nil: it is none.
+---@param text string
+---@param least integer
+---@return integer?
+function check.integer(text, least)
+  local n = text:find "^[+-]?%d+$" and math.tointeger(tonumber(text))
+  return n and n >= least and n or nil
+end
+
 ---A number of seconds above 0, or an error.
 ---@param level integer
 ---@param what string

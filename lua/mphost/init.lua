@@ -40,12 +40,15 @@ local mp = {
 
 local pack, unpack = core.pack, core.unpack
 
+local function made(name, ok, first, ...)
+  if ok then return first, ... end
+  error((tostring(first):gsub("^[^:]*:%d+: ", "", 1):gsub("to '[^']*'", "to '" .. name .. "'", 1)), 2)
+end
+
 -- What the constructor makes; its errors are raised at the line that called mp's function of that name, which must end
 -- with `return construct(...)`.
 local function construct(name, constructor, ...)
-  local ok, first, second, third = pcall(constructor, ...)
-  if ok then return first, second, third end
-  error((tostring(first):gsub("^[^:]*:%d+: ", "", 1):gsub("to '[^']*'", "to '" .. name .. "'", 1)), 2)
+  return made(name, pcall(constructor, ...))
 end
 
 ---How many workers a pool has when nobody says: MPHOST_JOBS, or the CPUs that this process may really use (the least of

@@ -1,11 +1,17 @@
 -- Lines on stderr that stay whole, with level, process and pid. MPHOST_LOG (or --log) says from which level on.
+local check = require "mphost.check"
 local core = require "mphost.core"
 local process = require "mphost.process"
 
 local levels = { debug = 1, info = 2, warn = 3, error = 4 }
-local threshold = levels[os.getenv("MPHOST_LOG") or ""] or levels.warn
+local threshold = check.variable("MPHOST_LOG", "debug, info, warn or error", function(text) return levels[text] end)
+  or levels.warn
 
 local function logger(level)
+  ---Writes one whole line to stderr if --log (MPHOST_LOG) asks for this level: as string.format does, with the level,
+  ---the process's name and its pid. Without arguments the text is taken as it is.
+  ---@param format string
+  ---@param ... any
   return function(format, ...)
     if levels[level] < threshold then return end
     local text = tostring(format)

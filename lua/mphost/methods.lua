@@ -131,6 +131,12 @@ function methods:starmap(f, given, options)
   return collected(call)
 end
 
+-- No second value, not even nil, unless errors are collected.
+local function counted(n, failed)
+  if failed then return n, failed end
+  return n
+end
+
 ---f(item) for each item, for what it does: nothing comes back.
 ---@param f function
 ---@param given table|function  an iterator is gone through as the work goes on
@@ -150,12 +156,12 @@ function methods:each(f, given, options)
       n = n + 1
       if why then failed[index] = why end
     end
-    return n, failed
+    return counted(n, failed)
   end
   local call = new_call(self, "each", f, given, options, Call.EACH)
   if not finish(call) then return nil, "cancelled", "cancelled" end
   local _, failed = collected(call)
-  return call.n, failed
+  return counted(call.n, failed)
 end
 
 local function check_call(self, name, f)

@@ -45,6 +45,11 @@ local function run(name, method, f, given, options)
   return table.unpack(results, 2, results.n)
 end
 
+-- `return same(run(...))` is no tail call of run's, whose errors count frames.
+local function same(...)
+  return ...
+end
+
 ---f(item) for each item in processes forked for this call; results in order, `.n` of them.
 ---@param f function  any: it is inherited, not sent
 ---@param given table|function  any items
@@ -52,8 +57,7 @@ end
 ---@return table results
 ---@return table<integer, mphost.TaskError>? errors
 function once.map(f, given, options)
-  local results, failed = run("map", methods.map, f, given, options)
-  return results, failed
+  return same(run("map", methods.map, f, given, options))
 end
 
 ---The same for what f does: nothing comes back.
@@ -63,8 +67,7 @@ end
 ---@return integer count
 ---@return table<integer, mphost.TaskError>? errors
 function once.each(f, given, options)
-  local n, failed = run("each", methods.each, f, given, options)
-  return n, failed
+  return same(run("each", methods.each, f, given, options))
 end
 
 ---As pool:reduce; f, merge and the items are inherited.

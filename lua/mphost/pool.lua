@@ -54,8 +54,9 @@ function methods:join(timeout)
     return nil, "timed out", "timeout"
   end
   local ok, message, name = crew.join(self, deadline)
-  if ok then self:_end_here() end
-  return ok, message, name
+  if not ok then return nil, message, name end
+  self:_end_here()
+  return true
 end
 
 ---Kills the workers, whatever they are doing; what is pending is cancelled.
@@ -132,11 +133,15 @@ function Pool:__tostring()
   return ("Pool (%d workers, %s)"):format(self.workers, self._state)
 end
 
----How many workers there are when nobody says: MPHOST_JOBS, or the CPUs that this process may use.
+local function read_jobs(text)
+  return check.integer(text, 1)
+end
+
+---How many workers there are when nobody says: MPHOST_JOBS, or the CPUs that this process may use. Raises when
+---MPHOST_JOBS is no such number.
 ---@return integer
 function pool.default_workers()
-  local jobs = math.tointeger(tonumber(os.getenv "MPHOST_JOBS" or ""))
-  return jobs and jobs >= 1 and jobs or core.cpu_count()
+  return check.variable("MPHOST_JOBS", "a number from 1 on", read_jobs) or core.cpu_count()
 end
 
 local known = { workers = "number", init = "function", exit = "function", max_tasks = "number", timeout = "number",

@@ -93,7 +93,9 @@ local function report(self, record)
 end
 
 -- Where this process's children get their random numbers from: by --seed (MPHOST_SEED), the same in every run.
-local base, given = math.tointeger(tonumber(os.getenv "MPHOST_SEED")), 0
+local base, given = check.variable("MPHOST_SEED", "an integer", function(text)
+  return check.integer(text, math.mininteger)
+end), 0
 local is_fixed = base ~= nil
 
 ---A seed for something new: a child, a pool. The script's own random numbers are not touched.

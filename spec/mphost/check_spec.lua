@@ -46,6 +46,20 @@ describe("check", function()
     end
   end)
 
+  it("reads variables: none and empty are nil, what is wrong raises", function()
+    local getenv = os.getenv
+    finally(function() os.getenv = getenv end) -- luacheck: ignore
+    local function read(text) return check.integer(text, 1) end
+    local function of(text)
+      os.getenv = function(name) return name == "X" and text or nil end -- luacheck: ignore
+      return check.variable("X", "a number", read)
+    end
+    assert.same({ nil, nil, 7, 8 }, { of(nil), of "", of "7", of "+8" })
+    for _, wrong in ipairs { "0", "-1", "1.5", "0x10", "1e3", "x", " ", "99999999999999999999" } do
+      assert.equal(("variable 'X' wants a number, not '%s'"):format(wrong), select(2, pcall(of, wrong)))
+    end
+  end)
+
   it("reads sizes", function()
     assert.same({ 0, 7, 1000000, 5, 512 << 20, 3 << 10, 1 << 30, 2 << 40 }, { lib.size(0), lib.size(7), lib.size(1e6),
       lib.size "5", lib.size "512M", lib.size "3K", lib.size "1G", lib.size "2T" })
