@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct embed_file {
-  const char *module; /* NULL ends the table */
+  const char *module; /* NULL ends the table; "": a text that is no module */
   const char *chunk;
   const unsigned char *text;
   size_t size;

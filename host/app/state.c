@@ -67,6 +67,7 @@ void state_preload(lua_State *L) {
   launch_new_state = new_guest;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const struct embed_file *file = embed_files; file->module; file++) {
+    if (!*file->module) continue;
     push_loader(L, file);
     lua_setfield(L, -2, file->module);
   }

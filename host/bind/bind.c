@@ -46,6 +46,8 @@ void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFu
   luaL_newmetatable(L, name);
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__methods"); /* for the prompt, also where __index is a function */
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, close);
   lua_pushvalue(L, -1);

@@ -55,7 +55,7 @@ int bind_raise(lua_State *L);
 /* The optional timeout in seconds at an argument, as a deadline (os/clock.h). */
 int64_t bind_deadline(lua_State *L, int arg);
 
-/* Registers a metatable: methods by __index, __gc, __close, __name. */
+/* Registers a metatable: methods by __index and __methods, __gc, __close, __name. */
 void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);
 
 /* Adds a metamethod to a registered metatable. */

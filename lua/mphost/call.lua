@@ -261,6 +261,12 @@ function Call:advance(timeout)
   end
 end
 
+---How many of its items have not ended.
+---@return integer
+function Call:left()
+  return self.n - self:count()
+end
+
 ---Whether advance(0) would do something.
 ---@return boolean
 function Call:is_ready()

@@ -2,6 +2,7 @@
 local help = require "mphost.help"
 local pool = require "mphost.pool"
 local process = require "mphost.process"
+local wait = require "mphost.wait"
 
 local command = {}
 
@@ -18,33 +19,67 @@ function commands.help(self)
   write(self, help.TEXT)
 end
 
+local function plural(n, word)
+  return ("%d %s%s"):format(n, word, n == 1 and "" or "s")
+end
+
+-- The worker's row; 1 if it has an item in its hand, else 0.
 local function add_worker(rows, each, worker)
   local gone = worker.core:is_gone()
   local item, done, failed, seconds = worker.core:progress()
   rows[#rows + 1] = { ("%s worker %d"):format(each.name, worker.number), worker.pid,
     gone and "gone" or item and "busy" or "idle", item and ("%d (%.1f s)"):format(item, seconds) or "",
-    done, failed }
+    done, failed, "" }
+  return item and not gone and 1 or 0
 end
 
-local function rows_of()
-  local rows = { { "NAME", "PID", "STATE", "ITEM", "DONE", "FAILED" } }
+-- A pool, and below it its workers. What is queued is not in a worker's hand yet.
+local function add_pool(rows, each)
+  local state = plural(each.workers, "worker")
+  if #each._workers == 0 and each.workers > 0 then state = state .. ", none started yet" end
+  if #each._calls > 0 then state = state .. ", " .. plural(#each._calls, "call") end
+  local stats, left = each:stats(), 0
+  local row = { each.name, "", state, "", stats.done, stats.failed, 0 }
+  rows[#rows + 1] = row
+  for _, call in ipairs(each._calls) do left = left + call:left() end
+  for _, worker in ipairs(each._workers) do left = left - add_worker(rows, each, worker) end
+  row[7] = math.max(left, 0)
+end
+
+-- Those queues that have a name at this prompt.
+local function add_queues(rows, roots)
+  local found = {}
+  for _, root in ipairs(roots) do
+    for name, value in next, root do
+      local meta = type(value) == "userdata" and debug.getmetatable(value)
+      local named = type(name) == "string" and not name:find "^_%d*$" -- _ and _1 are results
+      if named and meta and meta.__name == "mphost.Queue" then
+        found[#found + 1] = { name, "", "queue", "", "", "", #value }
+      end
+    end
+  end
+  table.sort(found, function(a, b) return a[1] < b[1] end)
+  table.move(found, 1, #found, #rows + 1, rows)
+end
+
+local function rows_of(self)
+  local rows = { { "NAME", "PID", "STATE", "ITEM", "DONE", "FAILED", "QUEUED" } }
   for _, child in ipairs(process.active_children()) do
-    rows[#rows + 1] = { child.name, child.pid, child:status(), "", "", "" }
+    rows[#rows + 1] = { child.name, child.pid, child:status(), "", "", "", "" }
   end
   for _, each in ipairs(pool.list()) do
-    if #each._workers == 0 then
-      rows[#rows + 1] = { each.name, "", ("%d workers, none started yet"):format(each.workers), "", "", "" }
-    end
-    for _, worker in ipairs(each._workers) do add_worker(rows, each, worker) end
+    wait.step(each)
+    add_pool(rows, each)
   end
+  add_queues(rows, self:roots())
   return rows
 end
 
----A table of the processes and pools of this process.
+---A table of the processes, pools and queues of this process: what is in work, what waits.
 ---@param self table
 function commands.ps(self)
-  local rows, widths = rows_of(), {}
-  if #rows == 1 then return write(self, "no processes, no pools") end
+  local rows, widths = rows_of(self), {}
+  if #rows == 1 then return write(self, "no processes, no pools, no queues") end
   for _, row in ipairs(rows) do
     for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, #tostring(cell)) end
   end

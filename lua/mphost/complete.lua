@@ -32,7 +32,8 @@ end
 function complete.field(value, key)
   for _, each in ipairs(chain_of(value)) do
     local found = rawget(each, key)
-    if found ~= nil then return found end
+    -- The field of a handle that is no method is read by its __index, which is not asked.
+    if found ~= nil and (type(value) ~= "userdata" or type(found) == "function") then return found end
   end
 end
 

@@ -1,7 +1,11 @@
--- What the source says about a function: its comment, its text. The library's own source is built in.
+-- What the source says about a function: its comment, its text. The library's own source is built in; for what it has in
+-- C there are the comments of types.d.lua.
 local has_source, source_of = pcall(require, "mphost.source")
 
 local help = {}
+
+local IN_C = "it is written in C"
+local DECLARATIONS = "@mphost/types.d.lua"
 
 local function text_of(source)
   local built_in = has_source and source_of(source)
@@ -22,7 +26,7 @@ end
 -- The lines of the function's source, where it begins and ends; nil and why when there is none.
 local function locate(f, typed)
   local info = debug.getinfo(f, "S")
-  if info.what == "C" then return nil, "it is written in C" end
+  if info.what == "C" then return nil, IN_C end
   local text = info.source == "=stdin" and typed or text_of(info.source)
   if not text then return nil, "its source is not at hand: " .. info.short_src end
   local lines = lines_of(text)
@@ -33,25 +37,116 @@ end
 -- LuaCATS in words.
 local function readable(line)
   line = line:gsub("^%s*%-%-+%s?", "")
-  line = line:gsub("^@param%s+(%S+)%s+(.*)$", "  %1: %2")
+  line = line:gsub("^@param%s+(%S+)%s+(.*)$", "  %1: %2"):gsub("^@field%s+(%S+)%s+(.*)$", "  %1: %2")
   return (line:gsub("^@return%s+(.*)$", "  returns %1"))
+end
+
+-- Where the comment above a line begins; the line itself: there is none.
+local function top_of(lines, at)
+  local top = at
+  while top > 1 and lines[top - 1]:find "^%s*%-%-" do top = top - 1 end
+  return top
+end
+
+-- The line at which a function that another one made is given its name (`methods.kill = signaller(...)`), below a
+-- comment.
+local function naming_line(lines, name)
+  for at, line in ipairs(lines) do
+    if line:match "^%s*[%w_.]-([%w_]+)%s*=" == name and top_of(lines, at) < at then return at end
+  end
+end
+
+-- The library's functions and classes in C: {class, name, at} in order, the source's lines.
+local function declarations()
+  local text = text_of(DECLARATIONS)
+  local lines, list = lines_of(text or ""), {}
+  for at, line in ipairs(lines) do
+    local class, name = line:match "^function (%w+)[.:]([%w_]+)%("
+    if not class then class = line:match "^local (%w+) = {}$" end
+    if class then list[#list + 1] = { class = class, name = name, at = at } end
+  end
+  return list, lines
+end
+
+local function class_of(value)
+  local meta = debug.getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name:match "^mphost%.(%w+)$" or nil
+end
+
+local function methods_of(class)
+  if class == "mp" then return package.loaded.mphost end
+  local meta = debug.getregistry()["mphost." .. class]
+  return type(meta) == "table" and rawget(meta, "__methods") or nil
+end
+
+-- A declaration as it is shown.
+local function declared(lines, declaration)
+  local at, shown = declaration.at, {}
+  if declaration.name then shown[1] = lines[at]:gsub("^function ", ""):gsub(" end$", "") end
+  for i = top_of(lines, at), at - 1 do
+    if not lines[i]:find "^%-%-%-@class" then shown[#shown + 1] = readable(lines[i]) end
+  end
+  return table.concat(shown, "\n")
+end
+
+---The comment of a function that is written in C.
+---@param f function
+---@param owner any  what it was reached through: q of q.put; nil: unknown
+---@return string? text  nil and why
+---@return string? why
+function help.built_in(f, owner)
+  local list, lines = declarations()
+  local class, same = class_of(owner), {}
+  for _, each in ipairs(list) do
+    local methods = each.name and methods_of(each.class)
+    if methods and rawget(methods, each.name) == f then
+      if each.class == class or each.class == "mp" then same = { each } break end
+      same[#same + 1] = each
+    end
+  end
+  if #same == 0 then return nil, IN_C end
+  if #same == 1 then return declared(lines, same[1]) .. "\n-- " .. IN_C end
+  local names = {}
+  for i, each in ipairs(same) do names[i] = each.class .. ":" .. each.name end
+  return nil, IN_C .. ", and is " .. table.concat(names, ", ")
 end
 
 ---The comment above the function, and its first line.
 ---@param f function
 ---@param typed string?  all that was typed at this prompt
+---@param owner any  what it was reached through
+---@param name string?  the name it was reached by
 ---@return string? text  nil and why
 ---@return string? why
-function help.comment(f, typed)
+function help.comment(f, typed, owner, name)
+  if debug.getinfo(f, "S").what == "C" then return help.built_in(f, owner) end
   local lines, first, _, where = locate(f, typed)
   if not lines then return nil, first end
-  local top = first
-  while top > 1 and lines[top - 1]:find "^%s*%-%-" do top = top - 1 end
+  local top = top_of(lines, first)
+  local named = top == first and name and naming_line(lines, name)
+  if named then top, first = top_of(lines, named), named end
   local shown = { (lines[first]:gsub("^%s+", "")) }
   for i = top, first - 1 do shown[#shown + 1] = readable(lines[i]) end
   if top == first then shown[#shown + 1] = "(no comment)" end
   shown[#shown + 1] = ("-- %s:%d"):format(where, first)
   return table.concat(shown, "\n")
+end
+
+---What is said of a handle's class, and the names of its methods; nil: it is no handle of the library's.
+---@param value any
+---@return string?
+function help.class(value)
+  local class = type(value) == "userdata" and class_of(value)
+  local list, lines = declarations()
+  local comment, names = nil, {}
+  for _, each in ipairs(list) do
+    if each.class == class then
+      if each.name then names[#names + 1] = each.name else comment = declared(lines, each) end
+    end
+  end
+  if not comment then return nil end
+  return ((comment .. "\nmethods: " .. table.concat(names, " ")):gsub("^\n", ""))
 end
 
 ---The function's source with the comment above it.
@@ -61,8 +156,8 @@ end
 ---@return string? why
 function help.source(f, typed)
   local lines, first, last, where = locate(f, typed)
-  if not lines then return nil, first end
-  while first > 1 and lines[first - 1]:find "^%s*%-%-" do first = first - 1 end
+  if not lines then return nil, first == IN_C and first .. ": there is no source in Lua to show" or first end
+  first = top_of(lines, first)
   return ("%s\n-- %s:%d"):format(table.concat(lines, "\n", first, last), where, first)
 end
 
@@ -71,11 +166,11 @@ Lua, line by line: expressions show their value, what is not complete goes on on
   name?            what the comment in its source says     name??   its source
   _  _1 _2 ...     the last result; all its values
   :help            this text
-  :ps              processes and pools, and what they work on
+  :ps              processes, pools and queues: what they work on, what waits
   :time CODE       runs it and says how long it took
   :reset           forgets the globals of this session, ends its processes and pools
   :quit            leaves, as Ctrl-D does; what was started here ends with it
 Tab completes names, fields, modules and files. Ctrl-C drops the line, or stops what runs.
-`mp` is the library: mp.Pool? mp.Process? mp.Queue?]]
+`mp` is the library: mp.Pool? mp.Queue?, and of an object of yours q? q.put?]]
 
 return help

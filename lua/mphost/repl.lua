@@ -160,19 +160,31 @@ local function lost_local(code)
   if name then return load("return " .. rest, "", "t") and name end
 end
 
+local function explain_function(self, name, f, marks)
+  local typed = table.concat(self.typed, "\n")
+  if marks == "??" then return help.source(f, typed) end
+  local before, last = name:match "^(.*)[.:]([%w_]+)$"
+  return help.comment(f, typed, before and complete.resolve(before, self:roots()), last)
+end
+
+-- What `name?` and `name??` say.
+local function explain(self, name, marks)
+  local value = complete.resolve(name, self:roots())
+  if value == nil then return name .. ": nil, as far as can be seen without running code" end
+  if type(value) == "function" then
+    local text, why = explain_function(self, name, value, marks)
+    return text or ("%s: function; %s"):format(name, why)
+  end
+  local width = self.terminal and self.terminal.columns() - 1
+  local shown = inspect.inspect(value, { depth = 1, width = width, color = self.color })
+  local class = help.class(value)
+  return ("%s: %s\n%s%s"):format(name, type(value), shown, class and "\n" .. class or "")
+end
+
 local function ask(self, code)
   local name, marks = code:match "^%s*([%a_][%w_.:]*)%s*(%?%??)%s*$"
   if not name then return false end
-  local value = complete.resolve(name, self:roots())
-  if value == nil then
-    say(self, name .. ": nil")
-  elseif type(value) ~= "function" then
-    local shown = inspect.inspect(value, { depth = 1, color = self.color })
-    io.stdout:write(("%s: %s\n%s\n"):format(name, type(value), shown))
-  else
-    local text, why = help[marks == "??" and "source" or "comment"](value, table.concat(self.typed, "\n"))
-    io.stdout:write(text or ("%s: function; %s"):format(name, why), "\n")
-  end
+  io.stdout:write(explain(self, name, marks), "\n")
   io.stdout:flush()
   return true
 end

@@ -3,6 +3,17 @@
 -- Where a timeout may be given it is in seconds and covers the whole call: none waits as long as it takes, 0 does not
 -- wait. Calls that time out return nil, a message, and "timeout" (or "empty", "full" with timeout 0).
 
+local mp = {}
+
+---Seconds of a clock that never goes back; where it begins is not said.
+---@return number
+function mp.clock() end
+
+---Sleeps.
+---@param seconds number  0 or more
+function mp.sleep(seconds) end
+
+---Messages between processes: any number of producers and consumers, in order per producer; `#q` is how many there are.
 ---@class mphost.Queue
 local Queue = {}
 
@@ -106,6 +117,7 @@ function Connection:writable() end
 ---@return boolean
 function Connection:is_closed() end
 
+---One typed number that all processes of the family share; its range is checked.
 ---@class mphost.Value
 ---@field value number|boolean  reading and writing are one atomic step each
 local Value = {}
@@ -411,6 +423,7 @@ function BoundedSemaphore:with(f, ...) end
 ---Drops the handle; permits that were taken through it are given back.
 function BoundedSemaphore:close() end
 
+---A flag that processes wait for.
 ---@class mphost.Event
 local Event = {}
 
@@ -481,6 +494,7 @@ function Condition:notify_all() end
 ---Drops the handle; if the lock was taken through it, that is given back.
 function Condition:close() end
 
+---A place where processes wait until all have come.
 ---@class mphost.Barrier
 ---@field parties integer
 ---@field n_waiting integer  parties that wait now

@@ -69,7 +69,20 @@ describe("the prompt", function()
     assert.truthy(text:find("A pool of workers", 1, true), text)
     assert.truthy(text:find("function twice(x)\n  return 2 * x\nend\n", 1, true), text)
     assert.truthy(text:find("print: function; it is written in C", 1, true), text)
+    assert.truthy(text:find("nothing.at.all: nil", 1, true), text)
     assert.truthy(text:find("x: table\n{1}\n", 1, true), text)
+  end)
+
+  it("explains what is written in C, too", function()
+    local text = out("q = mp.Queue()\nv = mp.Value 'i'\nq.put?\nq:put?\nv.add?\nmp.sleep?\nq?\nq.put??\nv.value?\n")
+    local put = "Queue:put(value, timeout)\nPuts a message, whole, behind the others"
+    assert.equal(2, select(2, text:gsub(put:gsub("%p", "%%%0"), "")), text)
+    for _, part in ipairs { "\n  value: any  not nil; mp.null stands for it\n", "\n  returns true?\n",
+                            "\nValue:add(n)\nAdds in one atomic step", "\nmp.sleep(seconds)\nSleeps.\n",
+                            "\nq: userdata\nQueue #", "\nmethods: put try_put get",
+                            "\nq.put: function; it is written in C: there is no source in Lua to show\n" } do
+      assert.truthy(("\n" .. text):find(part, 1, true), part .. text)
+    end
   end)
 
   it("obeys commands, also shortened, and names those it does not know", function()
@@ -93,14 +106,40 @@ q = p:start() and nil
 ]]
     local lines = {}
     for line in text:gmatch "[^\n]+" do lines[#lines + 1] = (line:gsub("%d%d%d+", "PID"):gsub("%s+", " ")) end
-    assert.same({ "no processes, no pools", "NAME PID STATE ITEM DONE FAILED", "P 2 workers, none started yet",
-      "NAME PID STATE ITEM DONE FAILED", "sleeper PID running" }, table.move(lines, 1, 5, 1, {}))
+    local head = "NAME PID STATE ITEM DONE FAILED QUEUED"
+    assert.same({ "no processes, no pools, no queues", head, "P 2 workers, none started yet 0 0 0", head,
+      "sleeper PID running", "P 2 workers 3 0 0" }, table.move(lines, 1, 6, 1, {}))
     local done = 0
-    for i = 6, 7 do
+    for i = 7, 8 do
       assert.truthy(lines[i]:find "^P worker %d PID idle %d 0$", lines[i])
       done = done + lines[i]:match "(%d) 0$"
     end
     assert.equal(3, done)
+  end)
+
+  it("tables items in work, those that wait, and queues", function()
+    local text = out [[
+go, begun, box = mp.Event(), mp.Queue(), mp.Queue()
+n = box:put_many {1, 2, 3}
+function work(i) begun:put(i) go:wait() return i end
+pool = mp.Pool{workers = 2, name = "P"}
+a = pool:map_async(work, {1, 2, 3, 4, 5}, {chunk = 1})
+b = pool:submit(work, 6)
+x = begun:get() + begun:get()
+:ps
+go:set()
+x = #a:get() + b:get()
+:ps
+]]
+    local lines = {}
+    for line in text:gmatch "[^\n]+" do
+      lines[#lines + 1] = (line:gsub("%d%d%d+", "PID"):gsub("%s+", " "):gsub("busy %d %(%d+%.%d s%)", "busy N (s)"))
+    end
+    local head = "NAME PID STATE ITEM DONE FAILED QUEUED"
+    assert.same({ head, "P 2 workers, 2 calls 0 0 4", "P worker 1 PID busy N (s) 0 0", "P worker 2 PID busy N (s) 0 0",
+      "begun queue 0", "box queue 3", head, "P 2 workers 6 0 0" },
+      { table.unpack(lines, 1, 8) })
+    assert.equal("begun queue 4", lines[11])
   end)
 
   it("forgets the session's globals, processes and pools", function()
@@ -113,7 +152,7 @@ p = mp.spawn(mp.sleep, 100)
 print(x, pool, p, mp ~= nil)
 :ps
 ]]
-    assert.equal("nil\tnil\tnil\ttrue\nno processes, no pools\n", text)
+    assert.equal("nil\tnil\tnil\ttrue\nno processes, no pools, no queues\n", text)
   end)
 
   it("sends what is typed after the workers have started", function()
@@ -126,7 +165,7 @@ function f(x) return 2 * x end
 pool:map(g, {1, 2})
 three = 3
 pool:map(function(x) return x * three end, {1, 2})
-]]):gsub(", n = 2}\tnil", "}"):gsub(", n = 2}", "}"))
+]]):gsub(", n = 2}", "}"))
   end)
 
   it("tells of a worker and of a process that died, and goes on", function()

@@ -29,18 +29,11 @@ local function sorted(set)
 end
 
 local function methods_of(object)
-  local index = getmetatable(object).__index
-  if type(index) == "table" then return index end
-  for i = 1, 8 do -- a Value's reads its methods from an upvalue
-    local _, value = debug.getupvalue(index, i)
-    if type(value) == "table" then
-      local methods = {}
-      for name, method in pairs(value) do
-        if type(method) == "function" then methods[name] = method end
-      end
-      return methods
-    end
+  local methods = {}
+  for name, method in pairs(getmetatable(object).__methods) do
+    if type(method) == "function" then methods[name] = method end
   end
+  return methods
 end
 
 describe("types.d.lua", function()
