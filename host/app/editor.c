@@ -29,6 +29,7 @@
 enum {
   HISTORY = 1000,
   TICK = 250,    /* ms between two calls of idle */
+  QUIET = 4,     /* ticks after which a line of output counts as ended */
   PATIENCE = 50, /* ms for the rest of a sequence that began with ESC */
   MARK = sizeof PASTE_BEGINS - 1
 };
@@ -60,6 +61,7 @@ static unsigned char queued[MARK]; /* keys read that turned out to be no mark of
 static int queue_length, queue_at;
 static char partial[4096]; /* output of children without its newline yet */
 static size_t partial_size;
+static int quiet;        /* ticks since children wrote last */
 static sigset_t waiting; /* the signals blocked while waiting for a key */
 static volatile sig_atomic_t resized;
 static bool cancelled;
@@ -111,8 +113,9 @@ static void show_above(const char *text, size_t size) {
   draw_line();
 }
 
-/* Whole lines of what children wrote; what has no newline yet waits for it. */
+/* Whole lines of what children wrote; what has no newline yet waits for it, but not for ever. */
 static void show_output(void) {
+  quiet = 0;
   size_t n = relay_read(partial + partial_size, sizeof partial - partial_size);
   partial_size += n;
   size_t whole = partial_size;
@@ -124,9 +127,15 @@ static void show_output(void) {
   partial_size -= whole;
 }
 
+static void show_partial(void) {
+  show_above(partial, partial_size);
+  partial_size = 0;
+}
+
 /* ---- keys ---- */
 
 static void run_idle(void) {
+  if (partial_size && ++quiet >= QUIET) show_partial();
   char *text = hooks->idle(hooks->context);
   if (!text) return;
   show_above(text, strlen(text));
@@ -179,16 +188,20 @@ static bool paste_add(unsigned char byte) {
   return true;
 }
 
-/* What was pasted, up to its end mark, line ends as \n. */
-static void read_paste(void) {
+/* What was pasted, up to its end mark, line ends as \n: the key that stands for it. Ctrl-C and
+ * signals break it off: its end mark may have been lost. */
+static wchar_t read_paste(void) {
   const size_t n = sizeof PASTE_ENDS - 1;
   unsigned char byte;
+  int rc;
   pasted_size = 0;
-  while (read_byte(&byte, -1) == 1 && paste_add(byte == '\r' ? '\n' : byte)) {
+  while ((rc = read_byte(&byte, -1)) == 1 && byte != CTRL_C &&
+         paste_add(byte == '\r' ? '\n' : byte)) {
     if (pasted_size < n || memcmp(pasted + pasted_size - n, PASTE_ENDS, n) != 0) continue;
     pasted_size -= n;
-    return;
+    return PASTE_KEY;
   }
+  return rc < 0 || (rc == 1 && byte == CTRL_C) ? CTRL_C : PASTE_KEY;
 }
 
 /* ESC was read: looks whether it begins a paste; if not, what was read goes into the queue. */
@@ -234,8 +247,7 @@ static int read_key(EditLine *e, wchar_t *c) {
   }
   if (byte != '\033') return byte < 0x80 ? (*c = byte, 1) : decode_key(byte, c);
   if (begins_paste()) {
-    read_paste();
-    *c = PASTE_KEY;
+    *c = read_paste();
     return 1;
   }
   *c = queued[queue_at++];
@@ -443,6 +455,8 @@ static const wchar_t *get_line(int *length) {
   const wchar_t *text = lib_el_wgets(el, length);
   paste_mode(false);
   if (!text) fputs("\n", stdout);
+  if (partial_size) fprintf(stdout, "%.*s\n", (int)partial_size, partial);
+  partial_size = 0;
   fflush(stdout);
   signals_reading(false);
   sigaction(SIGWINCH, &old, NULL);

@@ -79,7 +79,7 @@ static bool run(mph_host *h, const struct options *o, int argc, char **argv) {
   if (nothing && !o->interactive && !isatty(STDIN_FILENO))
     return check(h, mph_run_file(h, NULL, 0));
   if (!o->interactive && !nothing) return true;
-  print_version(stderr);
+  if (!o->version) print_version(stderr);
   return check(h, mph_repl(h)) && !signals_caught();
 }
 

@@ -1,6 +1,7 @@
 -- The prompt on a terminal: type, look at the screen.
 local lfs = require "lfs"
 local helper = require "support.helper"
+local mp = require "mphost"
 local probe = require "probe"
 local screen = require "support.screen"
 local tool = require "mphost.tool"
@@ -115,6 +116,19 @@ describe_if("the prompt on a terminal", function()
     assert.equal(lines, row - (select(2, s:text():gsub("^(.-leave\n).*", "%1"):gsub("\n", ""))))
   end)
 
+  it("shows what has no newline, too", function()
+    local s <close> = open { environment = "NO_COLOR=1" }
+    s:enter "p = mp.spawn(function() io.write 'one ' io.stdout:flush() mp.sleep(0.1) io.write 'line\\ntwo' end)"
+    s:type "half"
+    s:wait "\none line\ntwo\nmp> half$"
+    s:key "C-u"
+    s:enter "w = mp.spawn(function() mp.sleep(0.3) io.write 'three' end)"
+    s:wait "three' end%)\nmp> $"
+    mp.sleep(0.6) -- it has been written and, by most, not been shown
+    s:enter "print 'four'"
+    s:wait "\nthree\n.*four\nmp> $"
+  end)
+
   it("lets output pass while code runs, however much", function()
     local s <close> = open()
     s:enter "p = mp.spawn(function() for i = 1, 5000 do print(('x'):rep(70)) end print 'MARK' end) p:join()"
@@ -155,12 +169,12 @@ describe_if("Ctrl-C on a terminal", function()
     s:wait "\nmp> ^C\nmp> $"
     s:type "half"
     s:key "C-c"
-    s:wait "mp> half^C\nmp> $"
+    s:wait "mp> half%^C\nmp> $"
     s:enter "for i = 1, 2 do"
     s:wait "%.%.> $"
     s:type "more"
     s:key "C-c"
-    s:wait "%.%.> more^C\nmp> $"
+    s:wait "%.%.> more%^C\nmp> $"
     s:enter "x = 'kept'"
     s:wait "'kept'\nmp> $"
     s:key "C-r"
@@ -171,6 +185,57 @@ describe_if("Ctrl-C on a terminal", function()
     s:wait "\nmp> $"
     s:enter "x"
     s:wait '\n"kept"\nmp> $'
+  end)
+
+  it("drops a line that is completed, recalled, quoted, half pasted, or half a key", function()
+    local s <close> = open()
+    s:enter "x = 'kept'"
+    s:wait "'kept'\nmp> $"
+    s:type "string.re"
+    s:key("Tab", "Tab")
+    s:wait "reverse\nmp> string%.re$"
+    s:key "C-c"
+    s:wait "string%.re%^C\nmp> $"
+    s:key "Up"
+    s:wait "\nmp> x = 'kept'$"
+    s:key "C-c"
+    s:wait "'kept'%^C\nmp> $"
+    for _, half in ipairs { "\27[200~pasted = 1", "\27", "\27[", "\27[20", "\27[1;", "\xc3", "\xe6\xbc" } do
+      s:type("half " .. half)
+      s:wait "mp> half"
+      s:key "C-c"
+      s:key "C-c" -- the first may end the key
+      s:wait "half[^\n]*\n.*mp> $"
+      s:enter "x"
+      s:wait '\nmp> x\n"kept"\nmp> $'
+      s:key "C-l"
+      s:wait "^mp> $"
+    end
+  end)
+
+  it("does the same in mp.repl, and the script goes on behind it", function()
+    local path = tool.file [[
+local mp = require "mphost"
+local secret = 42
+mp.repl()
+print("SECRET", secret)
+mp.sleep(1000)]]
+    local s <close> = screen.open { command = "trap : INT; $M " .. path, environment = "NO_COLOR=1" }
+    s:wait(PROMPT)
+    s:type "secret = 'half"
+    s:key "C-c"
+    s:wait "half%^C\nmp> $"
+    s:enter "print 'GO' mp.sleep(1000)"
+    s:wait "\nGO"
+    s:key "C-c"
+    s:wait "interrupted\n.-mp> $"
+    s:enter "secret = secret + 1"
+    s:wait "%+ 1\nmp> $"
+    s:key "C-d"
+    s:wait "SECRET +43$"
+    s:key "C-c" -- the prompt is over: now it is the script that is interrupted
+    s:wait "interrupted!\nEXIT=130$"
+    os.remove(path)
   end)
 
   -- Each sleeps or runs for ever.
@@ -196,7 +261,7 @@ describe_if("Ctrl-C on a terminal", function()
     s:type "half"
     s:wait "half$"
     probe.kill(pid, 2)
-    s:wait "half^C\nmp> $"
+    s:wait "half%^C\nmp> $"
     s:enter "print 'GO' mp.sleep(1000)"
     s:wait "\nGO"
     probe.kill(pid, 2)

@@ -1,4 +1,5 @@
 -- The prompt without a terminal: what goes in, what comes out.
+local probe = require "probe"
 local tool = require "mphost.tool"
 
 local function typed(lines, command)
@@ -181,6 +182,39 @@ pool:map(function() io.popen("kill -9 $PPID"):close() end, {1})
     assert.equal("true\ntrue\n2\n", r.out)
     assert.truthy(r.err:find "mphost: Process%-1 %(pid %d+%) killed by SIGKILL", r.err)
     assert.truthy(r.err:find "worker 1 %(pid %d+%) was killed by SIGKILL", r.err)
+  end)
+
+  it("drops the line, or what runs, at SIGINT, and goes on", function()
+    local path = os.tmpname()
+    local pipe = assert(io.popen(("exec %s -i >%s 2>&1"):format(os.getenv "MPHOST_BIN" or "build/mphost", path), "w"))
+    pipe:setvbuf "no"
+    -- Types what is not nil and waits until all that was shown ends in this.
+    local function expect(ending, text)
+      if text then pipe:write(text) end
+      local shown
+      tool.await(function()
+        local file <close> = assert(io.open(path))
+        shown = file:read "a"
+        return shown:find(ending .. "$") ~= nil
+      end)
+      return shown
+    end
+    local pid = math.tointeger(expect("PID\t%d+\nmp> ", "print('PID', mp.current_process().pid)\n"):match "PID\t(%d+)")
+    local function interrupt(ending)
+      tool.await_sleep(pid)
+      probe.kill(pid, 2)
+      return expect(ending)
+    end
+    interrupt "\nmp> \nmp> "
+    expect("mp> %.%.> ", "for i = 1, 2 do\n")
+    interrupt "%.%.> \nmp> "
+    expect("mp> GO\n", "io.stderr:write 'GO\\n' mp.sleep(1000)\n")
+    interrupt "interrupted\nmp> "
+    expect("mp> GO\n", ":time io.stderr:write 'GO\\n' mp.sleep(1000)\n")
+    assert.truthy(interrupt("s\nmp> "):find "interrupted\n%d+%.%d+ s\nmp> $")
+    expect("mp> 7\nmp> ", "3 + 4\n")
+    assert.is_true(pipe:close())
+    os.remove(path)
   end)
 
   it("ends what was started in it", function()
