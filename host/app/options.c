@@ -63,12 +63,16 @@ static int distance(const char *a, const char *b) {
   return row[nb];
 }
 
+static bool is_long(const char *name) {
+  return name[1] == '-';
+}
+
 static const char *nearest(const char *word) {
   const char *best = names[0];
   int least = LONGEST + 1;
   for (int i = 0; i < NAMES; i++) {
     int d = distance(word, names[i]);
-    if (d < least) {
+    if (d < least && is_long(names[i]) >= is_long(word)) {
       least = d;
       best = names[i];
     }

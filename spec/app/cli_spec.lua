@@ -112,7 +112,8 @@ describe("mphost, the program", function()
 
   it("refuses an unknown option with exit code 2 and names the nearest", function()
     for wrong, near in pairs { ["--jbos"] = "--jobs", ["--logs"] = "--log", ["--sede=3"] = "--seed",
-                               ["--versoin"] = "--version", ["-ii"] = "-i", ["--progess"] = "--progress" } do
+                               ["--versoin"] = "--version", ["-ii"] = "-i", ["--progess"] = "--progress",
+                               ["--seer"] = "--seed", ["-x"] = "-e" } do
       local r = shell("$M " .. wrong)
       assert.same({ 2, "" }, { r.code, r.out })
       assert.truthy(r.err:find("^mphost: unknown option '%-"), r.err)
