@@ -1,4 +1,6 @@
 /* The program: reads the command line and drives the public interface, as any embedder would. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,15 +87,27 @@ static bool run(mph_host *h, const struct options *o, int argc, char **argv) {
 
 /* Options reach the Lua side, and programs that a script starts, as variables. */
 static int export_settings(const struct options *o) {
-  static const char *const names[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG",
-                                      "MPHOST_PROGRESS"};
-  const char *const values[] = {o->jobs, o->seed, o->log, o->progress ? "1" : NULL};
+  static const char *const names[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG", "MPHOST_PROGRESS",
+                                      "MPHOST_JOBLOG"};
+  const char *const values[] = {o->jobs, o->seed, o->log, o->progress ? "1" : NULL, NULL};
   int rc = 0;
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 5; i++) {
     if (o->noenv) rc |= unsetenv(names[i]);
     if (values[i]) rc |= setenv(names[i], values[i], 1);
   }
   return rc;
+}
+
+/* Empties the job log; its path reaches the library by a variable, whole: a script may change its
+ * folder. */
+static bool begin_joblog(const char *path) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  char *whole = fd < 0 ? NULL : realpath(path, NULL);
+  bool ok = fd >= 0 && setenv("MPHOST_JOBLOG", whole ? whole : path, 1) == 0;
+  if (!ok) fprintf(stderr, "mphost: cannot write the job log '%s': %s\n", path, strerror(errno));
+  free(whole);
+  if (fd >= 0) close(fd);
+  return ok;
 }
 
 /* MPHOST_SEED makes the random numbers of a run the same each time. */
@@ -109,7 +123,9 @@ static int run_host(const struct options *o, int argc, char **argv) {
   mph_host *h;
   mph_config config = MPH_CONFIG_INIT;
   if (o->noenv) config.flags |= MPH_NOENV;
-  int rc = export_settings(o) == 0 ? mph_open(&h, &config) : MPH_ENOMEM;
+  bool exported = export_settings(o) == 0;
+  if (exported && o->joblog && !begin_joblog(o->joblog)) return EXIT_FAILURE;
+  int rc = exported ? mph_open(&h, &config) : MPH_ENOMEM;
   if (rc < 0) {
     fprintf(stderr, "mphost: %s\n", mph_strerror(rc));
     return EXIT_FAILURE;

@@ -22,23 +22,20 @@ const char options_help[] =
     "  --seed N         base of all tasks' random seeds\n"
     "  --progress       a line on the terminal tells how far each call of a pool is\n"
     "  --log LEVEL      debug, info, warn or error\n"
+    "  --joblog FILE    a line for each item that a pool has worked on\n"
     "  -h, --help       this text\n"
     "  --               end of the options\n"
     "  -                the script is standard input\n"
     "Without a script, -e and -v: a prompt on a terminal, else standard input is the script.\n"
-    "Variables: MPHOST_JOBS, MPHOST_SEED, MPHOST_LOG, MPHOST_PROGRESS; LUA_INIT, LUA_PATH,
-"
-    "LUA_CPATH as for lua.
-"
+    "Variables: MPHOST_JOBS, MPHOST_SEED, MPHOST_LOG, MPHOST_JOBLOG, MPHOST_PROGRESS; LUA_INIT,\n"
+    "LUA_PATH, LUA_CPATH as for lua.\n"
     "Exit code: 0, that of os.exit, 1 after an uncaught error, 2 for a wrong option or "
-    "variable;
-"
-    "death by SIGINT and SIGTERM is real.
-";
+    "variable;\n"
+    "death by SIGINT and SIGTERM is real.\n";
 
-static const char *const names[] = {"-e",    "-l", "-i",     "-v",        "--version",
-                                    "-E",    "-W", "-j",     "--jobs",    "--seed",
-                                    "--log", "-h", "--help", "--progress"};
+static const char *const names[] = {"-e",    "-l",       "-i", "-v",     "--version",
+                                    "-E",    "-W",       "-j", "--jobs", "--seed",
+                                    "--log", "--joblog", "-h", "--help", "--progress"};
 enum { NAMES = sizeof names / sizeof *names, LONGEST = 32 };
 
 static int min(int a, int b) {
@@ -106,6 +103,7 @@ static bool is_level(const char *text) {
 static const char *expected_of(const char *name, const char *value) {
   if (strcmp(name, "--seed") == 0)
     return is_integer(value, -9223372036854775807LL - 1) ? NULL : "an integer";
+  if (strcmp(name, "--joblog") == 0) return *value ? NULL : "a file's name";
   if (strcmp(name, "--log") == 0) return is_level(value) ? NULL : "debug, info, warn or error";
   return is_integer(value, 1) ? NULL : "a number from 1 on";
 }
@@ -113,7 +111,9 @@ static const char *expected_of(const char *name, const char *value) {
 /* The long options and -j with a value: stores it. */
 static int store(struct options *o, const char *name, const char *value, char *error, int size) {
   const char *expected = expected_of(name, value);
-  if (strcmp(name, "--seed") == 0)
+  if (strcmp(name, "--joblog") == 0)
+    o->joblog = value;
+  else if (strcmp(name, "--seed") == 0)
     o->seed = value;
   else if (strcmp(name, "--log") == 0)
     o->log = value;
@@ -156,8 +156,8 @@ static int parse_long(struct options *o, int argc, char **argv, int *i, char *er
   if (strcmp(word, "--help") == 0) return o->help = true, 0;
   if (strcmp(word, "--version") == 0) return o->version = true, 0;
   if (strcmp(word, "--progress") == 0) return o->progress = true, 0;
-  static const char *const valued[] = {"--jobs", "--seed", "--log"};
-  for (int k = 0; k < 3; k++) {
+  static const char *const valued[] = {"--jobs", "--seed", "--log", "--joblog"};
+  for (int k = 0; k < 4; k++) {
     size_t n = strlen(valued[k]);
     if (strncmp(word, valued[k], n) != 0 || (word[n] && word[n] != '=')) continue;
     const char *value =

@@ -32,6 +32,7 @@ void bind_array(lua_State *L);
 void bind_file(lua_State *L);
 void bind_pool(lua_State *L);
 void bind_worker(lua_State *L);
+void bind_joblog(lua_State *L); /* joblog.h */
 void bind_lock(lua_State *L);
 void bind_semaphore(lua_State *L);
 void bind_event(lua_State *L);

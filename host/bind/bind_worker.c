@@ -13,6 +13,7 @@
 #include "bind/arena.h"
 #include "bind/bind.h"
 #include "bind/guard.h"
+#include "bind/joblog.h"
 #include "bind/outcome.h"
 #include "os/clock.h"
 #include "os/cpu.h"
@@ -31,6 +32,7 @@ struct run {
   int over;                        /* they are done */
   int64_t since;                   /* when the chunk began */
   uint64_t outer_item, outer_part; /* what this process had in hand before */
+  char call[JOBLOG_NAME];          /* for the job log */
 };
 
 enum { RUN = 1, HANDLER, FUNCTION, REASON, ITEMS, TOP = ITEMS };
@@ -163,6 +165,18 @@ static int append(lua_State *L, struct run *run, int failed) {
   return -ENOMEM;
 }
 
+/* run_item and append; with a line for the job log. */
+static int log_item(lua_State *L, struct run *run, uint64_t index) {
+  int64_t start = joblog_begin();
+  int failed = run_item(L, run, index);
+  const char *outcome = joblog_outcome(L, failed);
+  int rc = append(L, run, failed);
+  if (rc < 0) outcome = "memory";
+  if (rc > failed) outcome = "error"; /* the result cannot be sent */
+  joblog_end(start, run->call, run->job->base + index, outcome);
+  return rc;
+}
+
 /* Works through the chunk: the state it ends in. */
 static uint32_t run_items(lua_State *L, struct run *run) {
   struct status *me = family_status();
@@ -174,7 +188,8 @@ static uint32_t run_items(lua_State *L, struct run *run) {
     if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
     atomic_store_explicit(&me->item, chunk->first + i, memory_order_relaxed);
     guard_make_room(L);
-    int failed = append(L, run, run_item(L, run, chunk->first + i));
+    int failed = joblog_fd < 0 ? append(L, run, run_item(L, run, chunk->first + i))
+                               : log_item(L, run, chunk->first + i);
     if (failed < 0) return CHUNK_FULL;
     publish(run, i + 1, failed);
     if (guard_is_heavy(L) && run->pool) run->most = i + 1;
@@ -225,6 +240,11 @@ static int run_chunks(lua_State *L) {
     begin_chunk(run, i);
     if (!loaded) have_function(L, run);
     loaded = 1;
+    if (joblog_fd >= 0 && !*run->call) {
+      lua_pushvalue(L, FUNCTION);
+      joblog_call(L, run->call);
+      lua_pop(L, 1);
+    }
     end_chunk(run, run_items(L, run));
   }
   return 0;
@@ -236,6 +256,9 @@ static int give_up_item(lua_State *L) {
   uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
   if (done == 0) arena_begin(&run->arena);
   outcome_record(L, "memory");
+  if (joblog_fd >= 0)
+    joblog_end((int64_t)family_status()->since, run->call,
+               run->job->base + run->chunk->first + done, "memory");
   if (append(L, run, 1) < 0) return lua_pushinteger(L, CHUNK_FULL), 1;
   publish(run, done + 1, 1);
   lua_pushinteger(L, done + 1 < run->chunk->items ? CHUNK_CUT : CHUNK_DONE);

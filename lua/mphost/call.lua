@@ -172,6 +172,16 @@ function Call:bury(worker, lost)
   end
 end
 
+-- A line of the job log for who could not write it.
+local function log_death(self, worker, index)
+  local status = worker.status
+  local exited = type(status) == "number" and status >= 0
+  local outcome = worker.overdue and status == -9 and "timeout" or exited and "exit" or worker.memory and "memory"
+    or "crash"
+  core.joblog(worker.since, worker.pid, ("%s-%d"):format(self.pool.name, worker.number), self.f, self.base + index,
+    outcome)
+end
+
 local function death_of_item(self, worker, index, part)
   self.tries = self.tries or {}
   local tries, retries = (self.tries[index] or 0) + 1, self.retries or self.pool._retries
@@ -213,6 +223,7 @@ function Call:lost(worker, range)
   if self.done then return end
   local first = range.first
   if range.in_hand then
+    log_death(self, worker, first)
     local record = death_of_item(self, worker, first, range.part)
     if record then
       self.errors[#self.errors + 1] = record

@@ -204,7 +204,7 @@ end
 
 local function bury(pool, worker)
   local status = core.status(worker.slot)
-  worker.begun = status.since > 0
+  worker.begun, worker.since = status.since > 0, status.since
   worker.overdue = status.deadline > 0 and core.clock() >= status.deadline
   local stats = pool._stats
   stats.done, stats.failed = stats.done + status.done, stats.failed + status.failed

@@ -118,6 +118,7 @@ function process.become(self, seed)
   current, children, count, method = self, {}, 0, nil
   self._own_pid = core.pid()
   if getmetatable(self) == nil then setmetatable(self, Process) end
+  core.joblog_as(self.name)
   math.randomseed(seed)
   base, given = is_fixed and seed or nil, 0
 end
