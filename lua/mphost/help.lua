@@ -1,5 +1,5 @@
--- What the source says about a function: its comment, its text. The library's own source is built in; for what is written
--- in C there are the comments of types.d.lua.
+-- What the source says about a function: its comment, its text. The library's own source is built in; for what is
+-- written in C there are the comments of types.d.lua.
 local has_source, source_of = pcall(require, "mphost.source")
 
 local help = {}

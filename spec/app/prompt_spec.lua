@@ -393,7 +393,8 @@ describe_if("a terminal", function()
     with_home(function(home)
       assert(lfs.mkdir(home .. "/mphost"))
       assert(lfs.mkdir(home .. "/mphost/history"))
-      for _, environment in ipairs { "XDG_STATE_HOME=" .. home, "MPHOST_HISTORY=/proc/nothing/at/all",
+      for _, environment in ipairs { "XDG_STATE_HOME=" .. home .. "; unset MPHOST_HISTORY",
+                                     "MPHOST_HISTORY=/proc/nothing/at/all",
                                      "MPHOST_HISTORY=/dev/full" } do
         local s <close> = open { environment = environment }
         s:enter "1 + 1"

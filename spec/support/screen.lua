@@ -42,8 +42,9 @@ function screen.open(options)
   local self = setmetatable({ name = ("mphost-spec-%d-%d"):format(mp.current_process().pid, count) }, Screen)
   local home = options.home or "/nonexistent"
   local line = ("unset TMUX NO_COLOR LC_ALL MPHOST_HISTORY; M=%s HOME=%s XDG_STATE_HOME=%s LANG=C.UTF-8; " ..
-    "export HOME XDG_STATE_HOME LANG; %s; %s; echo \"EXIT=$?\"; exec sleep 1000"):format(quote(BIN), quote(home),
-      quote(home), options.environment and "export " .. options.environment or ":", options.command or "$M")
+    "export HOME XDG_STATE_HOME LANG; %s; %s; %s; echo \"EXIT=$?\"; exec sleep 1000"):format(quote(BIN), quote(home),
+      quote(home), options.home and ":" or "export MPHOST_HISTORY=",
+      options.environment and "export " .. options.environment or ":", options.command or "$M")
   tmux(self, "new-session", "-d", "-x", tostring(options.columns or 80), "-y", tostring(options.rows or 24), line)
   return self
 end
