@@ -34,8 +34,7 @@ struct status {
   _Atomic uint64_t
       job; /* offset of the job it is in, 0: none; also keeps that job from being freed (job.h) */
   _Atomic uint64_t item;  /* index of the item in its hand, STATUS_NONE: none */
-  _Atomic uint64_t since; /* clock_now() when it began that chunk (with a job log: that item);
-                             0: it has not begun to work */
+  _Atomic uint64_t since; /* clock_now() when it began that chunk; 0: it has not begun to work */
   _Atomic uint64_t done;  /* items ended well, ever */
   _Atomic uint64_t failed;
   _Atomic uint64_t part; /* which of the items that the item in its hand stands for; 0: itself */
