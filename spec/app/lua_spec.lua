@@ -48,6 +48,12 @@ describe("as lua5.4 does, mphost", function()
     same [[$L -e 'print(1)' -e 'error "x"' -e 'print(2)']]
     same [[$L -e 'print(...)' a]]
     same([[$L -e 'x = 10' $S 5]], "print(x, ...) return 7")
+    same [[$L -l nosuch=string -e 'print(nosuch == string)']]
+    same [[$L -W -e 'warn("@unknown", "x") warn "@off" warn "no" warn("@", "on") warn "@on" warn("a", "b")']]
+    same [[$L -e 'local x <const> = 1; x = 2' -e 'print(1)']]
+    same [[$L -e '(' -e 'print(1)']]
+    same([[LUA_PATH="${S%/*}/?" $L -l ${S##*/} -l m=${S##*/} -e "print(m == ${S##*/}, m.x)"]],
+      "print(select('#', ...), select(2, ...)) return { x = 5 }")
   end)
 
   it("reads scripts", function()
@@ -58,6 +64,11 @@ describe("as lua5.4 does, mphost", function()
     same("$L < $S", "print(... == nil, arg[0] ~= nil, #arg)")
     same("$L -", nil, "x = ")
     same("$L -- -", nil, "print 1")
+    same("echo 'print(..., arg[-1], arg[0])' | $L - a b")
+    same("$L $S", "# a first line\nerror 'in line 2'")
+    same("$L $S", "#")
+    same("$L $S", "-- \26\nprint 'after a Ctrl-Z'")
+    same("$L - < $S", "print(io.read 'l')\nprint 'not a script line'")
     same("$L $S", "\xef\xbb\xbfprint 'after a byte order mark'")
     same([[$L -e 'io.open("'$S'.luac", "wb"):write(string.dump(function(...) print("binary", ...) end)):close()' &&
       $L $S.luac 1; rm -f $S.luac]])
@@ -83,6 +94,11 @@ describe("as lua5.4 does, mphost", function()
       os.exit(true, true)]])
     same("$L $S", "local x <close> = setmetatable({}, {__close = function() print 'close' end}) os.exit()")
     same("$L -W $S", "setmetatable({}, {__gc = function() error 'in gc' end})")
+    same("$L $S", [[local x <close> = setmetatable({}, {__close = function() error("in close", 0) end}) error "body"]])
+    same("$L $S", [[local c = coroutine.wrap(function() local y <close> = setmetatable({}, {__close = function()
+      print "never" end}) coroutine.yield() end) c()]])
+    same("$L $S", [[local co = coroutine.create(function() os.exit(4, true) end) coroutine.resume(co)]])
+    same("$L $S", [[local x <close> = setmetatable({}, {__close = function() os.exit(6) end}) error "y"]])
   end)
 
   it("heeds LUA_INIT and LUA_PATH, and not with -E", function()
@@ -133,7 +149,7 @@ describe("as lua5.4 does, mphost", function()
     -- lua5.4 echoes its input when it has readline: its output's last lines are what counts.
     for _, text in ipairs { "a = 1\nprint(a)\n", "print(\n1,\n2)\n", "function f()\nreturn 5 end\nprint(f())\n",
                             "x = [[\n1\n]]\nprint(x)\n", "1;;\n;print(2)\n", "=4\n", "return 3\n",
-                            "a = 10\n=a+\n1\n", "goto a; ::a:: print 'x'\n" } do
+                            "a = 10\n=a+\n1\n", "goto a; ::a:: print 'x'\n", "return\n=7\n", "= 1, nil, 3\n" } do
       local ours = tool.shell("$M -i", nil, text)
       local theirs = tool.shell("lua5.4 -e '_PROMPT, _PROMPT2 = \"\", \"\"' -i", nil, text)
       assert.equal(0, ours.code)
