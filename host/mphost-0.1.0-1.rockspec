@@ -35,6 +35,7 @@ build = {
       ["mphost.repl"] = "lua/mphost/repl.lua",
       ["mphost.scope"] = "lua/mphost/scope.lua",
       ["mphost.sync"] = "lua/mphost/sync.lua",
+      ["mphost.top"] = "lua/mphost/top.lua",
       ["mphost.wait"] = "lua/mphost/wait.lua",
       ["mphost.watch"] = "lua/mphost/watch.lua",
       ["mphost.core"] = {
@@ -54,6 +55,7 @@ build = {
           "host/bind/bind_handle.c",
           "host/bind/bind_lock.c",
           "host/bind/bind_pack.c",
+          "host/bind/bind_peek.c",
           "host/bind/bind_pipe.c",
           "host/bind/bind_pool.c",
           "host/bind/bind_process.c",
@@ -114,6 +116,7 @@ build = {
           "host/shm/lock.c",
           "host/shm/number.c",
           "host/shm/object.c",
+          "host/shm/peek.c",
           "host/shm/permits.c",
           "host/shm/pipe.c",
           "host/shm/queue.c",

@@ -7,7 +7,7 @@ _mphost() {
   compopt -o filenames 2>/dev/null
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-    -e | -l | -j | --jobs | --seed | --log | --joblog) ((++i)) ;;
+    -e | -l | -j | --jobs | --seed | --log | --joblog | --top) ((++i)) ;;
     =) ((++i)) ;; # "--log=info" comes as three words
     --) break ;;
     -?*) ;;
@@ -26,11 +26,12 @@ _mphost() {
   case $before in
   -e | -l | --seed) return ;;
   -j | --jobs) mapfile -t COMPREPLY < <(compgen -W "1 2 4 8 $(nproc 2>/dev/null)" -- "$word") ;;
+  --top) mapfile -t COMPREPLY < <(compgen -W "$(pgrep -x mphost 2>/dev/null)" -- "$word") ;;
   --joblog) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
   --log) mapfile -t COMPREPLY < <(compgen -W "debug info warn error" -- "$word") ;;
   *)
     if [[ $word == -* ]]; then
-      mapfile -t COMPREPLY < <(compgen -W "-e -l -i -v --version -E -W -j --jobs --seed --progress --log --joblog -h --help --" -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W "-e -l -i -v --version -E -W -j --jobs --seed --progress --log --joblog --top -h --help --" -- "$word")
     else
       mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- "$word"; compgen -d -- "$word")
     fi

@@ -69,7 +69,17 @@ static bool run_script(mph_host *h, const struct options *o, char **argv) {
   return check(h, mph_run_file(h, path, MPH_ARGS));
 }
 
+static bool run_top(mph_host *h, const char *pid) {
+  const mph_value args[] = {mph_int(strtoll(pid, NULL, 10)), mph_bool(isatty(STDOUT_FILENO))};
+  mph_value why;
+  int rc = mph_eval(h, "return require 'mphost.top'.run(...)", "=--top", args, 2, &why, 1);
+  if (!check(h, rc)) return false;
+  if (why.type == MPH_STRING) fprintf(stderr, "mphost: %.*s\n", (int)why.size, why.data);
+  return why.type != MPH_STRING;
+}
+
 static bool run(mph_host *h, const struct options *o, int argc, char **argv) {
+  if (o->top) return run_top(h, o->top);
   bool has_script = o->script < argc;
   if (o->version) print_version(stdout);
   if (!check(h, mph_set_args(h, argc, argv, o->script))) return false;

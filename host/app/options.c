@@ -23,6 +23,7 @@ const char options_help[] =
     "  --progress       a line on the terminal tells how far each call of a pool is\n"
     "  --log LEVEL      debug, info, warn or error\n"
     "  --joblog FILE    a line for each item that a pool has worked on\n"
+    "  --top PID        look at the processes of a running mphost\n"
     "  -h, --help       this text\n"
     "  --               end of the options\n"
     "  -                the script is standard input\n"
@@ -33,9 +34,9 @@ const char options_help[] =
     "variable;\n"
     "death by SIGINT and SIGTERM is real.\n";
 
-static const char *const names[] = {"-e",    "-l",       "-i", "-v",     "--version",
-                                    "-E",    "-W",       "-j", "--jobs", "--seed",
-                                    "--log", "--joblog", "-h", "--help", "--progress"};
+static const char *const names[] = {"-e",    "-l", "-i",     "-v",        "--version", "-E",
+                                    "-W",    "-j", "--jobs", "--seed",    "--log",     "--joblog",
+                                    "--top", "-h", "--help", "--progress"};
 enum { NAMES = sizeof names / sizeof *names, LONGEST = 32 };
 
 static int min(int a, int b) {
@@ -103,6 +104,7 @@ static bool is_level(const char *text) {
 static const char *expected_of(const char *name, const char *value) {
   if (strcmp(name, "--seed") == 0)
     return is_integer(value, -9223372036854775807LL - 1) ? NULL : "an integer";
+  if (strcmp(name, "--top") == 0) return is_integer(value, 1) ? NULL : "the pid of a process";
   if (strcmp(name, "--joblog") == 0) return *value ? NULL : "a file's name";
   if (strcmp(name, "--log") == 0) return is_level(value) ? NULL : "debug, info, warn or error";
   return is_integer(value, 1) ? NULL : "a number from 1 on";
@@ -111,7 +113,9 @@ static const char *expected_of(const char *name, const char *value) {
 /* The long options and -j with a value: stores it. */
 static int store(struct options *o, const char *name, const char *value, char *error, int size) {
   const char *expected = expected_of(name, value);
-  if (strcmp(name, "--joblog") == 0)
+  if (strcmp(name, "--top") == 0)
+    o->top = value;
+  else if (strcmp(name, "--joblog") == 0)
     o->joblog = value;
   else if (strcmp(name, "--seed") == 0)
     o->seed = value;
@@ -156,8 +160,8 @@ static int parse_long(struct options *o, int argc, char **argv, int *i, char *er
   if (strcmp(word, "--help") == 0) return o->help = true, 0;
   if (strcmp(word, "--version") == 0) return o->version = true, 0;
   if (strcmp(word, "--progress") == 0) return o->progress = true, 0;
-  static const char *const valued[] = {"--jobs", "--seed", "--log", "--joblog"};
-  for (int k = 0; k < 4; k++) {
+  static const char *const valued[] = {"--jobs", "--seed", "--log", "--joblog", "--top"};
+  for (int k = 0; k < 5; k++) {
     size_t n = strlen(valued[k]);
     if (strncmp(word, valued[k], n) != 0 || (word[n] && word[n] != '=')) continue;
     const char *value =

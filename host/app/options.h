@@ -14,9 +14,9 @@ struct step {
 
 struct options {
   bool help, version, interactive, noenv, has_code, progress;
-  const char *jobs, *seed, *log, *joblog; /* NULL when not given */
-  int script;                             /* index in argv; argc when there is none */
-  struct step *steps;                     /* malloc'ed */
+  const char *jobs, *seed, *log, *joblog, *top; /* NULL when not given */
+  int script;                                   /* index in argv; argc when there is none */
+  struct step *steps;                           /* malloc'ed */
   int nsteps;
 };
 

@@ -124,6 +124,7 @@ int luaopen_mphost_core(lua_State *L) {
   bind_pool(L);
   bind_worker(L);
   bind_joblog(L);
+  bind_peek(L);
   bind_lock(L);
   bind_semaphore(L);
   bind_event(L);

@@ -33,6 +33,7 @@ void bind_file(lua_State *L);
 void bind_pool(lua_State *L);
 void bind_worker(lua_State *L);
 void bind_joblog(lua_State *L); /* joblog.h */
+void bind_peek(lua_State *L);
 void bind_lock(lua_State *L);
 void bind_semaphore(lua_State *L);
 void bind_event(lua_State *L);

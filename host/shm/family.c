@@ -93,6 +93,7 @@ static int begin(void) {
   object_init();
   journal_lock();
   mine = claim_slot(SLOT_LIVE);
+  slots()->layout = FAMILY_LAYOUT;
   journal_unlock();
   return 0;
 }

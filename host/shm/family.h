@@ -57,9 +57,13 @@ struct slot {
 };
 _Static_assert(sizeof(struct slot) == 192, "three cache lines, the status on its own");
 
+/* Counts up when what peek.h reads changes: two builds may meet there. */
+#define FAMILY_LAYOUT 0x6d70680001u
+
 struct slots {
-  uint64_t high; /* slots from here on were never used; changes in transactions */
-  uint64_t pad[7];
+  uint64_t high;   /* slots from here on were never used; changes in transactions */
+  uint64_t layout; /* FAMILY_LAYOUT, for peek.h; written once by the first process */
+  uint64_t pad[6];
   struct slot slot[];
 };
 
