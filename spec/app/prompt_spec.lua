@@ -364,6 +364,15 @@ describe_if("a terminal", function()
     s:wait '\n"grüße" +{%["ключ"%] = "値"}\nmp> $'
   end)
 
+  it("shows output above a line of wide characters that is longer than the screen is wide", function()
+    local s <close> = open { columns = 20, rows = 12, environment = "NO_COLOR=1" }
+    s:enter "p = mp.spawn(function() mp.sleep(1) print 'out' end)"
+    s:wait "end%)\nmp> $"
+    s:type "'漢字漢字漢字漢字漢字'"
+    s:wait "\nmp> '漢字漢字漢字漢\n *字漢字'$"
+    s:wait "end%)\nout\nmp> '漢字漢字漢字漢\n *字漢字'$"
+  end)
+
   it("without powers has plain lines", function()
     local s <close> = screen.open { environment = "TERM=dumb" }
     s:wait "^mphost [^\n]+\nmp> $"
