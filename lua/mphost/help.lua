@@ -90,37 +90,24 @@ local function declared(lines, declaration)
   return table.concat(shown, "\n")
 end
 
----The comment of a function that is written in C.
----@param f function
----@param owner any  what it was reached through: q of q.put; nil: unknown
----@return string? text  nil and why
----@return string? why
-function help.built_in(f, owner)
+-- The comment of a function that is written in C; nil and why.
+local function built_in(f)
   local list, lines = declarations()
-  local class, same = class_of(owner), {}
   for _, each in ipairs(list) do
     local methods = each.name and methods_of(each.class)
-    if methods and rawget(methods, each.name) == f then
-      if each.class == class or each.class == "mp" then same = { each } break end
-      same[#same + 1] = each
-    end
+    if methods and rawget(methods, each.name) == f then return declared(lines, each) .. "\n-- " .. IN_C end
   end
-  if #same == 0 then return nil, IN_C end
-  if #same == 1 then return declared(lines, same[1]) .. "\n-- " .. IN_C end
-  local names = {}
-  for i, each in ipairs(same) do names[i] = each.class .. ":" .. each.name end
-  return nil, IN_C .. ", and is " .. table.concat(names, ", ")
+  return nil, IN_C
 end
 
 ---The comment above the function, and its first line.
 ---@param f function
 ---@param typed string?  all that was typed at this prompt
----@param owner any  what it was reached through
 ---@param name string?  the name it was reached by
 ---@return string? text  nil and why
 ---@return string? why
-function help.comment(f, typed, owner, name)
-  if debug.getinfo(f, "S").what == "C" then return help.built_in(f, owner) end
+function help.comment(f, typed, name)
+  if debug.getinfo(f, "S").what == "C" then return built_in(f) end
   local lines, first, _, where = locate(f, typed)
   if not lines then return nil, first end
   local top = top_of(lines, first)

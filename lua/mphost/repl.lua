@@ -163,8 +163,7 @@ end
 local function explain_function(self, name, f, marks)
   local typed = table.concat(self.typed, "\n")
   if marks == "??" then return help.source(f, typed) end
-  local before, last = name:match "^(.*)[.:]([%w_]+)$"
-  return help.comment(f, typed, before and complete.resolve(before, self:roots()), last)
+  return help.comment(f, typed, name:match "[%w_]+$")
 end
 
 -- What `name?` and `name??` say.

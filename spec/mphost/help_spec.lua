@@ -33,24 +33,24 @@ describe("help", function()
     assert.equal("-- seven\nseven = function() return 7 end\n-- stdin:2", text)
   end)
 
-  it("knows what is written in C, by what it is reached through", function()
+  it("knows what is written in C", function()
     local q, lock, event = mp.Queue(), mp.Lock(), mp.Event()
     local text = assert(help.comment(q.put))
     assert.truthy(text:find("^Queue:put%(value, timeout%)\nPuts a message, whole.*\n  value: any "), text)
     assert.truthy(text:find "\n%-%- it is written in C$", text)
-    assert.truthy(help.comment(lock.close, nil, lock):find "^Lock:close%(%)\nDrops the handle; what")
-    assert.truthy(help.comment(event.close, nil, event):find "^Event:close%(%)\nDrops the handle%.")
+    assert.truthy(help.comment(lock.close):find "^Lock:close%(%)\nDrops the handle; what")
+    assert.truthy(help.comment(event.close):find "^Event:close%(%)\nDrops the handle%.")
     assert.truthy(help.class(q):find "^Messages between processes.*\nmethods: put try_put")
     assert.is_nil(help.class(io.stdout))
     assert.is_nil(help.class {})
   end)
 
   it("has a comment for each function of the library and each method of its objects", function()
-    local function check(owner, methods, what)
+    local function check(methods, what)
       local count = 0
       for name, f in pairs(methods) do
         if type(f) == "function" and name:sub(1, 1) ~= "_" then
-          local text, why = help.comment(f, nil, owner, name)
+          local text, why = help.comment(f, nil, name)
           assert.truthy(text, ("%s.%s: %s"):format(what, name, why))
           assert.falsy(text:find("(no comment)", 1, true), ("%s.%s: %s"):format(what, name, text))
           count = count + 1
@@ -58,8 +58,8 @@ describe("help", function()
       end
       assert.is_true(count > 0, what)
     end
-    check(mp, mp, "mp")
-    check(mp.log, mp.log, "mp.log")
+    check(mp, "mp")
+    check(mp.log, "mp.log")
     local pool <close> = mp.Pool(0)
     local a, b = mp.Pipe()
     for what, object in pairs { Queue = mp.Queue(), Value = mp.Value "i", Array = mp.Array("i", 1), Dict = mp.Dict(),
@@ -68,14 +68,14 @@ describe("help", function()
                                 Barrier = mp.Barrier(1), Pool = pool, Process = mp.Process(print),
                                 Future = pool:submit(math.abs, 1) } do
       local meta = debug.getmetatable(object)
-      check(object, meta.__methods or meta.__index, what)
+      check(meta.__methods or meta.__index, what)
     end
     a:close()
     b:close()
   end)
 
   it("finds the comment where a function made by another one gets its name", function()
-    local text = assert(help.comment(mp.Process(print).kill, nil, nil, "kill"))
+    local text = assert(help.comment(mp.Process(print).kill, nil, "kill"))
     assert.truthy(text:find '^methods.kill = signaller%("kill", 9%)\nSends SIGKILL%.\n', text)
   end)
 
