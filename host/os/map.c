@@ -6,6 +6,8 @@
 #include <linux/falloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -32,6 +34,43 @@ static int create(void) {
   return high;
 }
 
+/* A part of the address space that neither the program, nor its heap, stack and libraries come
+   near, nor a sanitizer's shadow; on machines whose address space ends below it nothing is there to
+   be had. Where in it differs from run to run, as all addresses do. */
+#define QUIET ((uintptr_t)1 << 45)
+#define STEP ((uintptr_t)1 << 38)
+#define TRIES 8
+
+static void *quiet_place(int attempt) {
+  const uint8_t *random = (const uint8_t *)getauxval(AT_RANDOM); /* 16 bytes of this image's own */
+  return (void *)(QUIET + STEP * ((random ? *random % 32 : 0) + (uintptr_t)attempt));
+}
+
+static void *map_shared(void *at, size_t size, int fd, int flags) {
+  return mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | flags, fd, 0);
+}
+
+static void *map_somewhere(size_t size, int fd) {
+  for (int i = 0; i < TRIES && size <= STEP; i++) {
+    void *base = map_shared(quiet_place(i), size, fd, MAP_FIXED_NOREPLACE);
+    if (base == quiet_place(i)) return base;
+    if (base != MAP_FAILED) munmap(base, size); /* a kernel that takes it for a hint */
+  }
+  return map_shared(NULL, size, fd, 0);
+}
+
+int map_attach(map *m, int fd, void *base, size_t size) {
+  void *got = map_shared(base, size, fd, MAP_FIXED_NOREPLACE);
+  if (got == MAP_FAILED) return -errno;
+  if (got != base) {
+    munmap(got, size);
+    return -EEXIST;
+  }
+  madvise(base, size, MADV_DONTDUMP);
+  *m = (map){.base = base, .size = size, .fd = fd};
+  return 0;
+}
+
 int map_reserve(map *m, size_t size, size_t least) {
   int fd = create();
   if (fd < 0) return -errno;
@@ -41,7 +80,7 @@ int map_reserve(map *m, size_t size, size_t least) {
       rc = -errno;
       continue;
     }
-    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    void *base = map_somewhere(size, fd);
     if (base == MAP_FAILED) {
       rc = -errno;
       continue;

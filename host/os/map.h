@@ -19,8 +19,13 @@ typedef struct map {
 
 /* Reserves at most `size` bytes, less where limits forbid (half, a quarter ... down to `least`).
    The mapping is shared with all processes forked later, at the same address. 0 or -errno
-   (-EFBIG: RLIMIT_FSIZE is below `least`). */
+   (-EFBIG: RLIMIT_FSIZE is below `least`). It lies where a program that is started afresh has
+   nothing yet, if there is such a place: map_attach finds it free there. */
 int map_reserve(map *m, size_t size, size_t least);
+
+/* Maps a reservation of another process, whose descriptor this one was given, at the address that
+   it has there: 0, -EEXIST (something else is there), -errno. The descriptor is the map's then. */
+int map_attach(map *m, int fd, void *base, size_t size);
 
 /* Gives the memory back; the descriptor is closed. */
 void map_release(map *m);

@@ -23,6 +23,15 @@ int region_open(void) {
   return rc;
 }
 
+int region_attach(int fd, uint64_t base, uint64_t size) {
+  map made;
+  int rc = map_attach(&made, fd, (void *)(uintptr_t)base, size);
+  if (rc < 0) return rc;
+  region = made;
+  region_epoch++;
+  return 0;
+}
+
 void region_close(void) {
   map_release(&region);
 }

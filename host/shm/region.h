@@ -42,6 +42,9 @@ extern PROCESS_LOCAL unsigned region_epoch;
 /* Reserves the region unless it is there already: 0 or -errno. */
 int region_open(void);
 
+/* Maps the region of another process, of which this one has the descriptor: 0 or -errno. */
+int region_attach(int fd, uint64_t base, uint64_t size);
+
 /* Gives it back. */
 void region_close(void);
 

@@ -96,6 +96,33 @@ static void shared_at_one_address(void **state) {
   assert_memory_equal(m.base + 50 * MAP_PAGE, &m.base, sizeof m.base);
 }
 
+static void attach_run(void) {
+  map other;
+  void *base = m.base;
+  int fd = dup(m.fd);
+  must(map_attach(&other, fd, base, SIZE) == -EEXIST);
+  m.base[7] = 7;
+  map_release(&m);
+  must(map_attach(&other, fd, base, SIZE) == 0);
+  must(other.base == base && other.size == SIZE && other.fd == fd && other.base[7] == 7);
+  must(map_attach(&m, fd, base, SIZE) == -EEXIST);
+  must(map_attach(&m, -1, (char *)base + SIZE, SIZE) == -EBADF);
+}
+
+/* A program that is started afresh has nothing where it lies. */
+static void can_be_had_by_descriptor(void **state) {
+  (void)state;
+  assert_int_equal(in_child(attach_run), 0);
+#if defined(__x86_64__)
+  const char *sanitizer = getenv("MPHOST_SANITIZE");
+  if (!sanitizer || !*sanitizer) assert_int_equal((uintptr_t)m.base >> 45, 1);
+#endif
+  map next;
+  assert_int_equal(map_reserve(&next, SIZE, SIZE), 0);
+  assert_ptr_not_equal(next.base, m.base);
+  map_release(&next);
+}
+
 static void release_gives_all_back(void **state) {
   (void)state;
   map other;
@@ -154,7 +181,7 @@ int main(void) {
       a_case(a_reservation_costs_nothing), a_case(committed_is_memory),
       a_case(discarded_is_zero),           a_case(whole_pages_only),
       a_case(shared_at_one_address),       a_case(release_gives_all_back),
-      a_case(less_where_limits_forbid),
+      a_case(less_where_limits_forbid),    a_case(can_be_had_by_descriptor),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
