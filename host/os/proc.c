@@ -45,8 +45,8 @@ static void leave(int status, void *unused) {
 }
 
 /* Runs in the child first. */
-static void begin_child(pid_t parent) {
-  if (tether_hold(parent) < 0) _exit(127);
+int proc_begin(pid_t parent) {
+  if (tether_hold(parent) < 0) return -1;
   streams_forget();
   int null = open("/dev/null", O_RDONLY);
   if (null >= 0) {
@@ -57,6 +57,7 @@ static void begin_child(pid_t parent) {
   static char lines[1 << 16];
   setvbuf(stdout, lines, _IOLBF, sizeof lines);
   on_exit(leave, NULL);
+  return 0;
 }
 
 /* The numbers 0 to 2 are stdio's, even while they are closed. */
@@ -70,17 +71,24 @@ static void watch(proc *child) {
   child->pidfd = fd < 0 ? -1 : fd;
 }
 
+void proc_adopt(proc *child, pid_t pid) {
+  *child = (proc){.pid = pid, .pidfd = -1};
+  watch(child);
+}
+
 static int fork_child(proc *child, int always) {
   pid_t parent = getpid();
   int rc = tether_prepare(always);
   if (rc < 0) return rc;
   streams_flush();
   pid_t pid = fork();
-  if (pid < 0) return -errno;
   if (pid == 0) {
-    begin_child(parent);
+    if (proc_begin(parent) < 0) _exit(127);
     return 0;
   }
+  rc = pid < 0 ? -errno : 1;
+  tether_over();
+  if (rc < 0) return rc;
   *child = (proc){.pid = pid, .pidfd = -1};
   return 1;
 }

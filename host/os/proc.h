@@ -29,6 +29,13 @@ int proc_fork(proc *child);
 /* The same, bound to the process, never to the thread that calls. */
 int proc_fork_tethered(proc *child);
 
+/* What a child of proc_fork does first, for one that is a program of its own: 0, or -1: its parent
+   is dead. */
+int proc_begin(pid_t parent);
+
+/* Fills *child for a process that this one has started by other means. */
+void proc_adopt(proc *child, pid_t pid);
+
 /* Has the zygote fork a child that runs with these words: 1 or -errno. */
 int proc_fork_remote(proc *child, const uint64_t *words);
 

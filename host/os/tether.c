@@ -60,6 +60,15 @@ int tether_fd(void) {
   return held;
 }
 
+int tether_lend(void) {
+  return ends[0];
+}
+
+void tether_borrow(int fd) {
+  ends[0] = fd;
+  ours = 1;
+}
+
 int tether_prepare(int always) {
   ours = 0;
   if (!always && !tether_has_threads()) return 0;
@@ -69,6 +78,10 @@ int tether_prepare(int always) {
   latch_unlock();
   ours = rc == 0;
   return rc;
+}
+
+void tether_over(void) {
+  ours = 0;
 }
 
 /* A description of its own: the owner of a signal is the description's, which a fork shares. */

@@ -16,8 +16,16 @@
 /* In the parent, before it forks: 0 or -errno. `always`: also while there is one thread only. */
 int tether_prepare(int always);
 
+/* In the parent, after it has forked or not: a fork by others is not ours again. */
+void tether_over(void);
+
 /* In the child, first: -1 when the parent is dead already. */
 int tether_hold(pid_t parent);
+
+/* For a child that is another program: the parent, after tether_prepare, has it keep this
+   descriptor; there it is taken up before tether_hold. */
+int tether_lend(void);
+void tether_borrow(int fd);
 
 /* The descriptor by which this process is tied; -1: none. */
 int tether_fd(void);

@@ -1,9 +1,7 @@
 /* A process that forks for another: see zygote.h. */
 #include "os/zygote.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/descriptors.h"
 #include "os/latch.h"
 #include "os/proc.h"
 #include "os/tether.h"
@@ -48,17 +47,6 @@ static void be_quiet(void) {
 
 static void be_loud(void) {
   for (int i = 0; i < QUIET; i++) sigaction(quiet[i], &before[i], NULL);
-}
-
-static void close_others(int keep, int socket) {
-  DIR *dir = opendir("/proc/self/fd");
-  if (!dir) return;
-  for (struct dirent *entry; (entry = readdir(dir));) {
-    int fd = atoi(entry->d_name);
-    if (fd > STDERR_FILENO && fd != keep && fd != socket && fd != dirfd(dir) && fd != tether_fd())
-      close(fd);
-  }
-  closedir(dir);
 }
 
 static void fork_for(int socket, const struct order *order, struct answer *answer,
@@ -112,7 +100,8 @@ static int start(int keep, void (*prepare)(void), void (*run)(const uint64_t *))
   int rc = proc_fork_tethered(&zygote);
   if (rc == 0) {
     be_quiet();
-    close_others(keep, ends[1]);
+    const int kept[] = {keep, ends[1], tether_fd()};
+    descriptors_close_but(kept, 3);
     prepare();
     serve(ends[1], run);
   }
