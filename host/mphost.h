@@ -313,12 +313,25 @@ MPH_API int mph_kind(mph_host *host, mph_ref ref);
  * however that ends.
  *
  * What it starts begins with a fresh Lua state: functions, arguments and handles travel as messages
- * do (globals that a function reads travel with it, other globals are not there); functions of
- * mph_define are there if they were defined before. mp.start_method("fork") in Lua goes back to
- * forking the program itself for that host; mp.map always does. When the zygote is killed, so are
- * its children, and what is started after that is an error until this is called again. MPH_EFORK,
- * MPH_ENOMEM, MPH_ESYSTEM. */
+ * do (globals that a function reads travel with it, other globals are not there); modules are found
+ * by the package.path and package.cpath of the state that starts it. Functions of mph_define are
+ * there if they were defined before, with their `user` as it was then; one that came later is an
+ * error of the task that needs it ("C function 'x' is not in this process").
+ * mp.start_method("fork") in Lua goes back to forking the program itself for that host; mp.map
+ * always does. When the zygote is killed, so are its children, and what is started after that is an
+ * error until this is called again. MPH_EFORK, MPH_ENOMEM, MPH_ESYSTEM. */
 MPH_API int mph_zygote(void);
+
+/* To be called first in main by a program that is to be its own helper: the program that start
+ * method "spawn" runs (mp.start_method("spawn") in Lua), a fresh process image with nothing of this
+ * one in it. When this process was started as such it runs what it was started for and does not
+ * return: `prepare`, unless NULL, is called with its host first, to mph_define what tasks need;
+ * negative ends the process. Otherwise nothing happens and 0 is returned; MPH_EINVAL.
+ *
+ * Programs that do not call it use the program `mphost` of the same version as their helper: named
+ * by mp.start_method's second argument, by the environment variable MPHOST_HELPER, or found beside
+ * the library or in bin/ of a folder above it. It knows no functions of mph_define. */
+MPH_API int mph_member(int argc, char *const argv[], int (*prepare)(mph_host *host));
 
 /* ---- pools ---- */
 

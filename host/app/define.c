@@ -98,10 +98,30 @@ static int define(mph_host *h, const char *name, mph_function function, void *us
   return host_run(h, name && *name && function, do_define, &order);
 }
 
+/* (mphost.c, name) */
+static int explain(lua_State *L) {
+  return luaL_error(L,
+                    "C function '%s' is not in this process: it must be given to mph_define before "
+                    "mph_zygote, or by the function that mph_member is given",
+                    luaL_tolstring(L, 2, NULL));
+}
+
+static int do_explain(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  luaL_getsubtable(L, -1, "mphost.c");
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, explain);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  return 0;
+}
+
 /* Those that came last are first in the list, and a name that is there already stays: so the latest
  * wins. Runs in the zygote, which has one thread. */
-void define_known(mph_host *h) {
+int define_known(mph_host *h) {
   struct known *inherited = known;
+  struct order order = {0};
+  int rc = host_run(h, true, do_explain, &order);
   for (const struct known *k = inherited; k; k = k->next) {
     mph_value v = mph_nil();
     char path[256];
@@ -110,6 +130,7 @@ void define_known(mph_host *h) {
     if (v.type == MPH_NIL) define(h, k->name, k->function, k->user, NULL);
     if (v.type == MPH_REF) mph_release(h, v.ref);
   }
+  return rc;
 }
 
 int mph_define(mph_host *h, const char *name, mph_function function, void *user, mph_ref *ref) {

@@ -8,8 +8,9 @@
 
 #include "app/host.h"
 
-/* Gives a new host in the zygote what the program's hosts have. */
-void define_known(mph_host *h);
+/* Gives a new host in the zygote what the program's hosts have. What is not there says so when it
+ * is asked for. 0 or an error. */
+int define_known(mph_host *h);
 
 /* The host is being closed. */
 void define_forget(const mph_host *host);

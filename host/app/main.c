@@ -97,11 +97,11 @@ static bool run(mph_host *h, const struct options *o, int argc, char **argv) {
 
 /* Options reach the Lua side, and programs that a script starts, as variables. */
 static int export_settings(const struct options *o) {
-  static const char *const names[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG", "MPHOST_PROGRESS",
-                                      "MPHOST_JOBLOG"};
-  const char *const values[] = {o->jobs, o->seed, o->log, o->progress ? "1" : NULL, NULL};
+  static const char *const names[] = {"MPHOST_JOBS",     "MPHOST_SEED",   "MPHOST_LOG",
+                                      "MPHOST_PROGRESS", "MPHOST_JOBLOG", "MPHOST_HELPER"};
+  const char *const values[] = {o->jobs, o->seed, o->log, o->progress ? "1" : NULL, NULL, NULL};
   int rc = 0;
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < 6; i++) {
     if (o->noenv) rc |= unsetenv(names[i]);
     if (values[i]) rc |= setenv(names[i], values[i], 1);
   }
@@ -152,6 +152,7 @@ static int run_host(const struct options *o, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  if (mph_member(argc, argv, NULL) < 0) return EXIT_FAILURE;
   struct options o;
   char error[200];
   int code = EXIT_SUCCESS;

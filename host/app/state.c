@@ -9,12 +9,10 @@
 #include <lualib.h>
 
 #include "app/embed.h"
-#include "app/define.h"
+#include "app/guest.h"
 #include "bind/bind.h"
 #include "bind/launch.h"
-#include "mphost.h"
 #include "os/memory.h"
-#include "shm/family.h"
 
 /* The loader of an embedded file, which is upvalue 1. Arguments as for every loader: the module's
  * name and where it was found; both become the chunk's `...`. */
@@ -48,23 +46,8 @@ static int load_source(lua_State *L) {
   return 1;
 }
 
-/* What the zygote keeps ready for its children. */
-static lua_State *new_guest(void) {
-  mph_host *h;
-  if (mph_open(&h, NULL) < 0) return NULL;
-  define_known(h);
-  return mph_lua(h);
-}
-
-int mph_zygote(void) {
-  launch_new_state = new_guest;
-  int rc = family_open(); /* for as long as the zygote lives: until this process ends */
-  if (rc == 0 && (rc = launch_zygote()) < 0) family_close();
-  return rc == 0 ? MPH_OK : rc == -EPERM ? MPH_EFORK : rc == -ENOMEM ? MPH_ENOMEM : MPH_ESYSTEM;
-}
-
 void state_preload(lua_State *L) {
-  launch_new_state = new_guest;
+  launch_new_state = guest_new;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const struct embed_file *file = embed_files; file->module; file++) {
     if (!*file->module) continue;

@@ -153,24 +153,27 @@ static int process_fork(lua_State *L) {
   return 1;
 }
 
-/* launch(record, daemon): a process by the zygote. It inherits nothing; record travels, and
- * require(record.module)[record.entry](record) runs there and returns the exit code. */
+/* launch(record, daemon, helper): a process by the helper program of this path; nil: by the zygote.
+ * It inherits nothing; record travels, and require(record.module)[record.entry](record) runs there
+ * and returns the exit code. */
 static int process_launch(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
+  const char *helper = luaL_optstring(L, 3, NULL);
   bind_check_family(L);
   struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
   *process =
       (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
   luaL_setmetatable(L, CLASS);
-  int rc = launch(L, 1, &process->proc);
+  int rc = launch(L, 1, helper, &process->proc);
   if (rc == -EAGAIN) {
     lua_pushliteral(L, "too many processes in this family");
     return lua_error(L);
   }
   if (rc == -ENOMEM) return bind_fail(L, rc);
   if (rc < 0) {
-    lua_pushfstring(L, "cannot start a process: %s",
-                    rc == -EPIPE ? "the zygote is gone" : strerror(-rc));
+    const char *why = rc == -EPIPE ? "the zygote is gone" : strerror(-rc);
+    lua_pushfstring(L, "cannot start a process: %s%s%s", helper ? helper : "", helper ? ": " : "",
+                    why);
     return lua_error(L);
   }
   process->slot = rc;

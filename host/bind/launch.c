@@ -1,4 +1,4 @@
-/* Processes by the zygote: see launch.h. */
+/* Processes that inherit nothing: see launch.h. */
 #include "bind/launch.h"
 
 #include <errno.h>
@@ -7,17 +7,25 @@
 #include <unistd.h>
 
 #include "bind/autopsy.h"
+#include "bind/helper.h"
 #include "bind/lines.h"
 #include "bind/parcel.h"
+#include "os/spawn.h"
 #include "os/zygote.h"
 #include "shm/family.h"
 #include "shm/object.h"
+
+enum { SLOT, GEN, RECORD, PATHS }; /* words for a child */
+_Static_assert(PATHS + 1 == ZYGOTE_WORDS, "the zygote passes them on");
+
+/* What a helper is told besides: */
+enum { VERSION = ZYGOTE_WORDS, BASE, SIZE, HELPER_WORDS };
 
 lua_State *(*launch_new_state)(void);
 
 static lua_State *ready; /* in the zygote: for its children */
 
-/* ---- in the zygote and its children ---- */
+/* ---- in the zygote, the helper, the child ---- */
 
 static int load_library(lua_State *L) {
   lua_getglobal(L, "require");
@@ -26,21 +34,39 @@ static int load_library(lua_State *L) {
   return 0;
 }
 
-static void prepare(void) {
-  family_visit();
+static void make_ready(void) {
   autopsy_prepare();
   ready = launch_new_state();
   if (!ready) _exit(1);
   lua_pushcfunction(ready, load_library);
-  if (lua_pcall(ready, 0, 0, 0) != LUA_OK) {
-    fprintf(stderr, "mphost: zygote: %s\n", luaL_tolstring(ready, -1, NULL));
-    _exit(1);
-  }
+  if (lua_pcall(ready, 0, 0, 0) == LUA_OK) return;
+  fprintf(stderr, "mphost: %s\n", luaL_tolstring(ready, -1, NULL));
+  _exit(1);
+}
+
+static void prepare(void) {
+  family_visit();
+  make_ready();
   lua_gc(ready, LUA_GCCOLLECT); /* its pages stay shared */
 }
 
-/* (block) -> exit code */
+/* Modules are found where the parent finds them. */
+static void take_paths(lua_State *L, uint64_t block) {
+  parcel_unpack(L, block, 0);
+  lua_getglobal(L, "package");
+  static const char *const names[] = {"path", "cpath"};
+  for (int i = 0; i < 2; i++)
+    if (lua_getfield(L, -2, names[i]) == LUA_TSTRING)
+      lua_setfield(L, -2, names[i]);
+    else
+      lua_pop(L, 1);
+  lua_pop(L, 2);
+}
+
+/* (record's block, paths' block) -> exit code */
 static int run_record(lua_State *L) {
+  take_paths(L, (uint64_t)lua_tointeger(L, 2));
+  lua_settop(L, 1);
   parcel_unpack(L, (uint64_t)lua_tointeger(L, 1), 0);
   lua_getglobal(L, "require");
   lua_getfield(L, 2, "module");
@@ -52,19 +78,43 @@ static int run_record(lua_State *L) {
   return 1;
 }
 
-static void run(const uint64_t *words) {
-  if (family_adopt((int)words[0], words[1]) < 0) _exit(127);
+static _Noreturn void run_child(const uint64_t *words) {
+  if (family_adopt((int)words[SLOT], words[GEN]) < 0) _exit(127);
   lua_State *L = lua_newthread(ready); /* as in a fork: the main stack is nobody's */
   lua_pushcfunction(L, run_record);
-  lua_pushinteger(L, (lua_Integer)words[2]);
+  lua_pushinteger(L, (lua_Integer)words[RECORD]);
+  lua_pushinteger(L, (lua_Integer)words[PATHS]);
   autopsy_watch(L);
   lines_begin(L);
   int code = 1;
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+  if (lua_pcall(L, 2, 1, 0) == LUA_OK)
     code = (int)lua_tointeger(L, -1);
   else
     fprintf(stderr, "mphost: %s\n", luaL_tolstring(L, -1, NULL));
   proc_leave(code & 0xff);
+}
+
+static void run(const uint64_t *words) {
+  run_child(words);
+}
+
+static _Noreturn void give_up(const char *why) {
+  fprintf(stderr, "mphost: cannot run as a process of another program: %s\n", why);
+  _exit(127);
+}
+
+int launch_arrive(int argc, char *const argv[]) {
+  uint64_t words[HELPER_WORDS];
+  int fd, rc = spawn_begin(argc, argv, LAUNCH_MARK, &fd, 1, words, HELPER_WORDS);
+  if (rc == 0) helper_is_here();
+  if (rc == 0) return 0;
+  if (rc == -ESRCH) _exit(127); /* nobody is there to be told */
+  if (rc < 0 || words[VERSION] != LAUNCH_VERSION) give_up("it is not of this version");
+  rc = family_attach(fd, words[BASE], words[SIZE]);
+  if (rc == -EEXIST) give_up("the place of its shared memory is taken here");
+  if (rc < 0) give_up(strerror(-rc));
+  make_ready();
+  run_child(words);
 }
 
 /* ---- in the program ---- */
@@ -74,20 +124,62 @@ int launch_zygote(void) {
   return launch_new_state ? zygote_open(region.fd, prepare, run) : -ENOTSUP;
 }
 
-int launch(lua_State *L, int index, proc *child) {
+/* The value at index, encoded, in a block of ours: 0: no memory. */
+static uint64_t pack(lua_State *L, int index) {
   struct parcel *parcel = parcel_open(L);
   size_t size = parcel_encode(L, parcel, index);
   uint64_t block = parcel_block(parcel, size);
   parcel_close(parcel);
-  if (!block) return -ENOMEM;
+  return block;
+}
+
+static uint64_t pack_paths(lua_State *L) {
+  lua_createtable(L, 0, 2);
+  lua_getglobal(L, "package");
+  static const char *const names[] = {"path", "cpath"};
+  for (int i = 0; i < 2 && lua_istable(L, -1); i++)
+    if (lua_getfield(L, -1, names[i]) == LUA_TSTRING)
+      lua_setfield(L, -3, names[i]);
+    else
+      lua_pop(L, 1);
+  lua_pop(L, 1);
+  uint64_t block = pack(L, lua_gettop(L));
+  lua_pop(L, 1);
+  return block;
+}
+
+static int start(const char *helper, proc *child, const uint64_t words[ZYGOTE_WORDS]) {
+  if (!helper) return proc_fork_remote(child, words);
+  uint64_t all[HELPER_WORDS] = {
+      [VERSION] = LAUNCH_VERSION, [BASE] = (uintptr_t)region.base, [SIZE] = region.size};
+  memcpy(all, words, ZYGOTE_WORDS * sizeof *words);
+  return spawn_start(child, helper, LAUNCH_MARK, &region.fd, 1, all, HELPER_WORDS);
+}
+
+/* Claims a slot and gives it the blocks: its index. */
+static int claim(const uint64_t *blocks, int n) {
   int slot = family_claim_bare();
-  if (slot < 0) {
-    object_drop(block);
-    return slot;
+  for (int i = 0; i < n; i++)
+    if (slot < 0)
+      object_drop(blocks[i]);
+    else
+      object_move(blocks[i], &family_slot(slot)->ledger);
+  return slot;
+}
+
+int launch(lua_State *L, int index, const char *helper, proc *child) {
+  uint64_t block[2] = {pack(L, index)};
+  if (!block[0]) return -ENOMEM;
+  block[1] = pack_paths(L);
+  if (!block[1]) {
+    object_drop(block[0]);
+    return -ENOMEM;
   }
-  object_move(block, &family_slot(slot)->ledger);
-  uint64_t words[ZYGOTE_WORDS] = {(uint64_t)slot, family_gen(slot), block};
-  int rc = proc_fork_remote(child, words);
+  int slot = claim(block, 2);
+  if (slot < 0) return slot;
+  uint64_t words[ZYGOTE_WORDS] = {
+      [SLOT] = (uint64_t)slot, [GEN] = family_gen(slot), [RECORD] = block[0], [PATHS] = block[1]};
+  int rc = start(helper, child, words);
   if (rc == 1) return slot;
   family_reap(slot);
   return rc;
@@ -108,8 +200,24 @@ static int system_has_zygote(lua_State *L) {
   return 1;
 }
 
+/* helper([path]): the program that spawned processes run, or nil and why there is none. */
+static int system_helper(lua_State *L) {
+  char path[HELPER_PATH];
+  int rc = helper_find(luaL_optstring(L, 1, NULL), path);
+  if (rc == 0) return lua_pushstring(L, path), 1;
+  lua_pushnil(L);
+  if (rc == -ENOENT && lua_isnoneornil(L, 1) && !*path)
+    lua_pushliteral(
+        L, "the program 'mphost' is not beside the library; MPHOST_HELPER says where it is");
+  else
+    lua_pushfstring(L, "'%s': %s", path, strerror(-rc));
+  return 2;
+}
+
 void bind_launch(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"zygote", system_zygote}, {"has_zygote", system_has_zygote}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"zygote", system_zygote},
+                                       {"has_zygote", system_has_zygote},
+                                       {"helper", system_helper},
+                                       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

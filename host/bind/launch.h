@@ -1,10 +1,12 @@
-/* Processes that inherit nothing: started by the zygote (os/zygote.h), with a Lua state of their
-   own that the zygote keeps ready.
+/* Processes that inherit nothing, with a Lua state of their own: forked by the zygote
+   (os/zygote.h), which keeps one ready, or another program (os/spawn.h), which makes one.
 
-     launch: record -> block of shared memory -> ledger of a claimed slot -> order to the zygote
-     [child] adopts the slot, decodes the block, require(record.module)[record.entry](record)
+     launch: record -> block of shared memory -> ledger of a claimed slot -> order to the zygote,
+                                                              or words for the helper program
+     [child] adopts the slot, takes over package.path and package.cpath, decodes the block,
+             require(record.module)[record.entry](record)
 
-   The block belongs to the child's slot from before the child is there: whoever dies, it goes with
+   The blocks belong to the child's slot from before the child is there: whoever dies, they go with
    the slot. */
 #ifndef BIND_LAUNCH_H
 #define BIND_LAUNCH_H
@@ -12,16 +14,26 @@
 #include "bind/bind.h"
 #include "os/proc.h"
 
-/* Makes a state with the library in it, in the zygote; set by the room that knows how. NULL: it
- * cannot be had in this build. */
+/* What the caller and a program that it starts must have in common; mphost.h's version. */
+#define LAUNCH_VERSION 100
+
+/* The first argument of a program that is started as a member of a family. */
+#define LAUNCH_MARK "--mphost-member"
+
+/* Makes a state with the library in it, in the zygote or the helper; set by the room that knows
+ * how. NULL: it cannot be had in this build. */
 extern lua_State *(*launch_new_state)(void);
 
-/* Starts a process for the record at index: its slot, or -EAGAIN, -ENOMEM, -errno. Raises when the
- * record cannot be sent. */
-int launch(lua_State *L, int index, proc *child);
+/* Starts a process for the record at index: its slot, or -EAGAIN, -ENOMEM, -errno. By the helper
+ * program of this path, NULL: by the zygote. Raises when the record cannot be sent. */
+int launch(lua_State *L, int index, const char *helper, proc *child);
 
 /* Starts the zygote unless there is one: 0 or -errno; -ENOTSUP: not in this build. This process
  * must be a member of a family. */
 int launch_zygote(void);
+
+/* In main of a program that may be a helper: 0 when it was started by other means; else it runs the
+ * process and does not return. */
+int launch_arrive(int argc, char *const argv[]);
 
 #endif

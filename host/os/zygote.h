@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define ZYGOTE_WORDS 3
+#define ZYGOTE_WORDS 4
 
 /* Starts the zygote of this process, unless it has one: 0 or -errno. `prepare` runs in it first,
    `run` in each of its children, and does not return. `keep`: descriptor that stays open there. */

@@ -169,6 +169,12 @@ void family_visit(void) {
   visiting = 1;
 }
 
+int family_attach(int fd, uint64_t base, uint64_t size) {
+  int rc = region_attach(fd, base, size);
+  if (rc == 0) family_visit();
+  return rc;
+}
+
 int family_adopt(int index, uint64_t gen) {
   claimed_gen = gen;
   return family_enter(index);

@@ -93,7 +93,11 @@ uint64_t family_gen(int index);
    library, and is no member. */
 void family_visit(void);
 
-/* family_enter for a child of such a process. */
+/* The same for a program that is no copy of a member, but was given the descriptor of the family's
+   memory and where it lies: 0 or -errno. */
+int family_attach(int fd, uint64_t base, uint64_t size);
+
+/* family_enter for such a process, or a child of one. */
 int family_adopt(int index, uint64_t gen);
 
 /* In the child: this process is the one of the slot now. 0, or -ESTALE: the family has given it up.

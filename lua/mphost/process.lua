@@ -14,6 +14,7 @@ local children = {} -- started by this process and not known to have ended: obje
 local count = 0
 local current, parent
 local method -- how processes are started, once it has been chosen
+local helper -- the program that spawned ones run
 local finishers = {} -- what else must end with this process
 
 ---@class mphost.Process
@@ -115,7 +116,7 @@ end
 function process.become(self, seed)
   parent = { name = process.current_process().name, pid = self._parent_pid, is_alive = function() return true end }
   for child in pairs(children) do child._foreign = true end
-  current, children, count, method = self, {}, 0, nil
+  current, children, count, method, helper = self, {}, 0, nil, nil
   self._own_pid = core.pid()
   if getmetatable(self) == nil then setmetatable(self, Process) end
   core.joblog_as(self.name)
@@ -123,33 +124,48 @@ function process.become(self, seed)
   base, given = is_fixed and seed or nil, 0
 end
 
----How processes and workers are started from now on: "fork", a copy of this state, which inherits everything;
----"zygote", a fresh state in a process forked by one that was forked early, before the program had threads: functions
----and arguments travel as messages do. "zygote" starts that process if there is none yet, or none any more (when it was
----killed its children died with it, and the next start raised). Without a choice it is
----"zygote" when the host program has called mph_zygote, else "fork". mp.map always forks here: it sends nothing.
----@param name "fork"|"zygote"|nil
----@return "fork"|"zygote" current
-function process.start_method(name)
-  if name ~= nil and name ~= "fork" and name ~= "zygote" then
-    check.fail(1, 1, "start_method", ('"fork" or "zygote" expected, got %s'):format(errors.shorten(name)))
+local methods_of_start = { fork = true, zygote = core.zygote, spawn = core.helper }
+
+---How processes and workers are started from now on:
+---"fork": a copy of this state, which inherits everything.
+---"zygote": a fresh state in a process forked by one that was forked early, before the program had threads. Starts that
+---process if there is none yet, or none any more (when it was killed its children died with it, and the next start
+---raised).
+---"spawn": a fresh state in a program of its own: MPHOST_HELPER, or this program if it is mphost (or calls mph_member),
+---or the `mphost` that is installed with the library. Slower than a fork; nothing of this process matters to it.
+---With the last two, functions, arguments and handles travel as messages do; package.path and package.cpath are this
+---state's, everything else is as in a new program. Without a choice it is "zygote" when the host program has called
+---mph_zygote, else "fork". Raises when there is no zygote or helper to be had. mp.map always forks: it sends nothing.
+---@param name "fork"|"zygote"|"spawn"|nil
+---@param program string?  of "spawn": path of the program to be run
+---@return "fork"|"zygote"|"spawn" current
+function process.start_method(name, program)
+  local prepare = name == nil or methods_of_start[name]
+  if not prepare then
+    check.fail(1, 1, "start_method", ('"fork", "zygote" or "spawn" expected, got %s'):format(errors.shorten(name)))
   end
-  if name == "zygote" then
-    local ok, why = core.zygote()
-    if not ok then error("start method 'zygote': " .. why, 2) end
+  if program ~= nil then
+    check.type(1, 2, "start_method", program, "string")
+    if name ~= "spawn" then check.fail(1, 2, "start_method", "only \"spawn\" runs a program") end
+  end
+  if type(prepare) == "function" then
+    local found, why = prepare(program)
+    if not found then error(("start method '%s': %s"):format(name, why), 2) end
+    helper = name == "spawn" and found or nil
   end
   method = name or method
   return method or core.has_zygote() and "zygote" or "fork"
 end
 
----core.launch(record, ...) if there is a record, which the zygote is for; else core.fork(body, ...).
+---core.launch(record, daemon) if there is a record, else core.fork(body, daemon, bare).
 ---@param body function
 ---@param record table|false|nil
----@param ... any
+---@param daemon boolean?
+---@param bare boolean?
 ---@return mphost.core.Process
-function process.fork(body, record, ...)
-  if record then return core.launch(record, ...) end
-  return core.fork(body, ...)
+function process.fork(body, record, daemon, bare)
+  if record then return core.launch(record, daemon, process.start_method() == "spawn" and helper or nil) end
+  return core.fork(body, daemon, bare)
 end
 
 -- The child's whole life.
@@ -183,7 +199,7 @@ function methods:start()
   is_process(self, "start")
   if self._core then error("a process can be started once only", 2) end
   self._seed, self._parent_pid = process.seed(), core.pid()
-  local record = process.start_method() == "zygote" and {
+  local record = process.start_method() ~= "fork" and {
     module = "mphost.process", entry = "arrive", name = self.name, daemon = self.daemon, seed = self._seed,
     parent_pid = self._parent_pid, parent_name = process.current_process().name, target = self._target,
     args = self._args,

@@ -117,6 +117,11 @@ describe("embedding", function()
     assert.equal("1 4 9 16\n", sh("%s/bin/mphost scripts/squares.lua", prefix))
     if SANITIZE == "" then
       assert.equal("1 4 9 16\n", sh("LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 scripts/squares.lua", prefix))
+      -- and finds the program from where it lies
+      assert.equal(prefix .. "/bin/mphost\n", sh("LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 -e '%s'", prefix,
+        [[require "mphost" print(require "mphost.core".helper())]]))
+      assert.equal("7\n", sh("LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 -e '%s'", prefix,
+        [[local mp = require "mphost" mp.start_method "spawn" print(mp.spawn(function() return 7 end):result())]]))
     end
   end)
 

@@ -1,26 +1,18 @@
--- Processes and pools started by the zygote: what travels, what does not, who dies with whom.
+-- Processes and pools started by the zygote, and as programs of their own: what travels, who dies with whom.
 local tool = require "mphost.tool"
 
+local method
+
 local function run(text)
-  return tool.run("mp.start_method 'zygote' " .. text)
+  return tool.run(("mp.start_method '%s' "):format(method) .. text)
 end
 
 local function prints(expected, text)
   assert.same({ code = 0, out = expected, err = "" }, run(text))
 end
 
-describe("mp.start_method", function()
-  it("is fork unless something else is chosen", function()
-    assert.same({ code = 0, err = "", out = "fork\nzygote\nzygote\nfork\n" }, tool.run [[
-      print(mp.start_method()) print(mp.start_method "zygote") print(mp.start_method())
-      print(mp.start_method "fork")]])
-  end)
-
-  it("refuses what it does not know at the caller's line", function()
-    local ok, why = pcall(require("mphost").start_method, "spwan")
-    assert.is_false(ok)
-    assert.truthy(why:find("bad argument #1 to 'start_method'", 1, true), why)
-  end)
+local function method_cases(name)
+  before_each(function() method = name end)
 
   it("carries functions, arguments and handles", function()
     prints("5\tcaptured\t3\n", [[
@@ -79,12 +71,12 @@ describe("mp.start_method", function()
   end)
 
   it("is the parent's: a forked child forks", function()
-    prints("fork\t6\n", [[
+    prints("fork\t6\n", ([[
       mp.start_method "fork"
       local p = mp.Process(function() return mp.start_method(), mp.spawn(function() return 6 end):result() end)
       p:start()
-      mp.start_method "zygote"
-      print(p:result())]])
+      mp.start_method "METHOD"
+      print(p:result())]]):gsub("METHOD", method))
   end)
 
   it("leaves nobody behind when the program is killed", function()
@@ -100,5 +92,116 @@ describe("mp.start_method", function()
       assert.is_true(os.time() < deadline, "the child lives on")
       os.execute("sleep 0.02")
     end
+  end)
+
+  it("finds modules where the parent finds them", function()
+    local folder = tool.file ""
+    os.remove(folder)
+    os.execute("mkdir " .. folder)
+    local file <close> = assert(io.open(folder .. "/answers.lua", "w"))
+    file:write "return { answer = function() return 42 end }"
+    file:close()
+    local r = run(([[
+      package.path = "%s/?.lua;" .. package.path
+      local answers = require "answers"
+      print(mp.spawn(function() return answers.answer() end):result(), package.cpath == mp.spawn(function()
+        return package.cpath end):result())]]):format(folder))
+    os.execute("rm -r " .. folder)
+    assert.same({ code = 0, out = "42\ttrue\n", err = "" }, r)
+  end)
+
+  it("gives back the locks of those that are killed", function()
+    prints("true\towner died\n", [[
+      local lock, q = mp.Lock(), mp.Queue()
+      local p = mp.spawn(function() lock:acquire() q:put(1) require("mphost").sleep(60) end)
+      q:get(9) p:kill() p:join()
+      local _, why = lock:acquire(9)
+      print(_ ~= nil, why)]])
+  end)
+end
+
+describe("start method zygote", function()
+  method_cases "zygote"
+end)
+
+describe("start method spawn", function()
+  method_cases "spawn"
+
+  it("gives the child nothing but what travels", function()
+    local r = tool.shell("exec 7</etc/passwd; MPHOST_X=5 $M $S", [[
+      local mp = require "mphost"
+      mp.start_method "spawn"
+      local function look()
+        local fds, n = io.popen "ls /proc/$PPID/fd", 0
+        for fd in fds:lines() do n = n + ((fd == "7") and 1 or 0) end
+        return io.read(), n, os.getenv "MPHOST_X"
+      end
+      print(look())
+      print(mp.spawn(look):result())]], "words\n")
+    assert.same({ code = 0, out = "words\t1\t5\nnil\t0\t5\n", err = "" }, r)
+  end)
+
+  it("says when there is no program to run", function()
+    local function why(command)
+      local r = tool.shell(command, [[local mp = require "mphost"
+        print(pcall(mp.start_method, "spawn", arg[1])) print(mp.start_method())]])
+      assert.same({ 0, "" }, { r.code, r.err })
+      return r.out
+    end
+    assert.equal("false\tstart method 'spawn': '/nowhere': No such file or directory\nfork\n", why "$M $S /nowhere")
+    assert.equal("false\tstart method 'spawn': '/etc/passwd': Permission denied\nfork\n",
+      why "MPHOST_HELPER=/etc/passwd $M $S")
+    assert.equal("false\tstart method 'spawn': '/etc': Permission denied\nfork\n", why "$M $S /etc")
+    assert.equal("true\tspawn\nspawn\n", why "$M $S $M")
+  end)
+
+  it("refuses a program with another method", function()
+    local mp = require "mphost"
+    local ok, message = pcall(mp.start_method, "fork", "/bin/true")
+    assert.is_false(ok)
+    assert.truthy(message:find("bad argument #2 to 'start_method'", 1, true), message)
+    assert.is_false(pcall(mp.start_method, "spawn", 5))
+  end)
+
+  it("tells of a program that is no helper by its end", function()
+    local r = tool.run [[
+      mp.start_method("spawn", "/bin/true")
+      local p = mp.spawn(print)
+      print(select(2, pcall(p.result, p)).message:gsub("%d+", "N", 2))
+      local ok, e = pcall(function() return mp.Pool(1):map(print, { 1 }) end)
+      print(e.message:gsub("%d+", "N"))]]
+    assert.same({ 0, "" }, { r.code, r.err })
+    assert.truthy(r.out:find("process 'Process-N' (pid N) exited with code 0 before it had a result", 1, true), r.out)
+    assert.truthy(r.out:find("died before they began to work", 1, true), r.out)
+  end)
+
+  it("works from lua5.4", function()
+    if (os.getenv "MPHOST_SANITIZE" or "") ~= "" then return pending "lua5.4 is not instrumented" end
+    local lua = ("LUA_CPATH='%s/?.so' lua5.4 $S"):format(os.getenv "MPHOST_BUILD" or "build")
+    local script = [[local mp = require "mphost"
+      mp.start_method "spawn"
+      local pool <close> = mp.Pool(2)
+      print(table.concat(pool:map(function(n) return n * n end, { 1, 2, 3, 4 }), " "))]]
+    assert.same({ code = 0, out = "1 4 9 16\n", err = "" }, tool.shell(lua, script))
+    local alone = tool.shell(([[D=$(mktemp -d) && cp %s/mphost.so $D && LUA_CPATH=$D/?.so lua5.4 $S; rm -r $D]]):format(
+      os.getenv "MPHOST_BUILD" or "build"), [[print(pcall(require("mphost").start_method, "spawn"))]])
+    if not os.execute "test -e /bin/mphost -o -e /tmp/bin/mphost" then
+      assert.same({ code = 0, err = "", out = "false\tstart method 'spawn': the program 'mphost' is not beside the " ..
+        "library; MPHOST_HELPER says where it is\n" }, alone)
+    end
+  end)
+end)
+
+describe("mp.start_method", function()
+  it("is fork unless something else is chosen", function()
+    assert.same({ code = 0, err = "", out = "fork\nzygote\nzygote\nfork\n" }, tool.run [[
+      print(mp.start_method()) print(mp.start_method "zygote") print(mp.start_method())
+      print(mp.start_method "fork")]])
+  end)
+
+  it("refuses what it does not know at the caller's line", function()
+    local ok, why = pcall(require("mphost").start_method, "spwan")
+    assert.is_false(ok)
+    assert.truthy(why:find("bad argument #1 to 'start_method'", 1, true), why)
   end)
 end)
