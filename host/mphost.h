@@ -308,8 +308,9 @@ MPH_API int mph_kind(mph_host *host, mph_ref ref);
 
 /* Starts the zygote of this process, unless it has one: a process that forks workers and processes
  * for all hosts from now on, so that the program, whatever its threads are doing, need not be
- * forked itself. Call it early, before there are threads, descriptors, or much memory. It closes
- * all descriptors but 0, 1 and 2, ignores what the terminal sends, and ends with this process,
+ * forked itself. Call it early, before there are threads, descriptors, or much memory; when there
+ * are threads already, and no functions of mph_define, it is not a fork but a program of its own if
+ * one is found (see mph_member). It closes all descriptors but 0, 1 and 2, ignores what the terminal sends, and ends with this process,
  * however that ends.
  *
  * What it starts begins with a fresh Lua state: functions, arguments and handles travel as messages

@@ -79,6 +79,13 @@ static int note(const mph_host *host, const char *name, mph_function function, v
   return MPH_OK;
 }
 
+int define_any(void) {
+  latch_lock();
+  int any = known != NULL;
+  latch_unlock();
+  return any;
+}
+
 void define_forget(const mph_host *host) {
   latch_lock();
   for (struct known **at = &known; *at;) {

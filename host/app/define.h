@@ -12,6 +12,9 @@
  * is asked for. 0 or an error. */
 int define_known(mph_host *h);
 
+/* Whether a host of this process has any. */
+int define_any(void);
+
 /* The host is being closed. */
 void define_forget(const mph_host *host);
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <lua.h>
+
 #include "app/define.h"
 #include "bind/launch.h"
 #include "mphost.h"
@@ -13,7 +15,7 @@ _Static_assert(LAUNCH_VERSION == MPHOST_VERSION_NUMBER, "a helper is known by it
 
 static int (*prepare_host)(mph_host *host); /* mph_member's */
 
-lua_State *guest_new(void) {
+static lua_State *guest_new(void) {
   mph_host *h;
   if (mph_open(&h, NULL) < 0) return NULL;
   int rc = prepare_host ? prepare_host(h) : 0;
@@ -23,8 +25,13 @@ lua_State *guest_new(void) {
   return NULL;
 }
 
-int mph_zygote(void) {
+void guest_init(void) {
   launch_new_state = guest_new;
+  launch_needs_copy = define_any;
+}
+
+int mph_zygote(void) {
+  guest_init();
   int rc = family_open(); /* for as long as the zygote lives: until this process ends */
   if (rc == 0 && (rc = launch_zygote()) < 0) family_close();
   return rc == 0 ? MPH_OK : rc == -EPERM ? MPH_EFORK : rc == -ENOMEM ? MPH_ENOMEM : MPH_ESYSTEM;
@@ -32,7 +39,7 @@ int mph_zygote(void) {
 
 int mph_member(int argc, char *const argv[], int (*prepare)(mph_host *host)) {
   if (argc < 0 || (argc > 0 && !argv)) return MPH_EINVAL;
-  launch_new_state = guest_new;
+  guest_init();
   prepare_host = prepare;
   int rc = launch_arrive(argc, argv);
   prepare_host = NULL;

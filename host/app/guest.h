@@ -3,9 +3,7 @@
 #ifndef APP_GUEST_H
 #define APP_GUEST_H
 
-#include <lua.h>
-
-/* The state of a new host in such a process; NULL: it could not be made. */
-lua_State *guest_new(void);
+/* Tells bind/launch.h how they are made. */
+void guest_init(void);
 
 #endif

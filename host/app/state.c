@@ -47,7 +47,7 @@ static int load_source(lua_State *L) {
 }
 
 void state_preload(lua_State *L) {
-  launch_new_state = guest_new;
+  guest_init();
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const struct embed_file *file = embed_files; file->module; file++) {
     if (!*file->module) continue;

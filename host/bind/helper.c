@@ -17,6 +17,10 @@ void helper_is_here(void) {
   here = 1;
 }
 
+int helper_is_self(void) {
+  return here && !getenv("MPHOST_HELPER");
+}
+
 static int check(const char *path) {
   struct stat info;
   if (stat(path, &info) != 0) return -errno;

@@ -9,8 +9,9 @@
 
 enum { HELPER_PATH = 4096 };
 
-/* This program is one. */
+/* This program is one, and nobody has named another. */
 void helper_is_here(void);
+int helper_is_self(void);
 
 /* Its path: 0. -ENOENT and "" in path: there is none; -errno and its name: it cannot be run. */
 int helper_find(const char *named, char path[HELPER_PATH]);

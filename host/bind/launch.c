@@ -11,6 +11,7 @@
 #include "bind/lines.h"
 #include "bind/parcel.h"
 #include "os/spawn.h"
+#include "os/tether.h"
 #include "os/zygote.h"
 #include "shm/family.h"
 #include "shm/object.h"
@@ -22,6 +23,7 @@ _Static_assert(PATHS + 1 == ZYGOTE_WORDS, "the zygote passes them on");
 enum { VERSION = ZYGOTE_WORDS, BASE, SIZE, HELPER_WORDS };
 
 lua_State *(*launch_new_state)(void);
+int (*launch_needs_copy)(void);
 
 static lua_State *ready; /* in the zygote: for its children */
 
@@ -103,25 +105,63 @@ static _Noreturn void give_up(const char *why) {
   _exit(127);
 }
 
-int launch_arrive(int argc, char *const argv[]) {
-  uint64_t words[HELPER_WORDS];
-  int fd, rc = spawn_begin(argc, argv, LAUNCH_MARK, &fd, 1, words, HELPER_WORDS);
-  if (rc == 0) helper_is_here();
-  if (rc == 0) return 0;
-  if (rc == -ESRCH) _exit(127); /* nobody is there to be told */
-  if (rc < 0 || words[VERSION] != LAUNCH_VERSION) give_up("it is not of this version");
-  rc = family_attach(fd, words[BASE], words[SIZE]);
+/* Makes this program one that may run members of the family that the words tell of. */
+static void attach(int fd, const uint64_t *words) {
+  if (words[VERSION] != LAUNCH_VERSION) give_up("it is not of this version");
+  int rc = family_attach(fd, words[BASE], words[SIZE]);
   if (rc == -EEXIST) give_up("the place of its shared memory is taken here");
   if (rc < 0) give_up(strerror(-rc));
   make_ready();
-  run_child(words);
+}
+
+/* What spawn_begin says of a mark: whether it was there. */
+static int is_meant(int rc) {
+  if (rc == -ESRCH) _exit(127); /* nobody is there to be told */
+  if (rc < 0) give_up("it is not of this version");
+  return rc;
+}
+
+int launch_arrive(int argc, char *const argv[]) {
+  uint64_t words[HELPER_WORDS];
+  int fds[2];
+  if (is_meant(spawn_begin(argc, argv, LAUNCH_MARK, fds, 1, words, HELPER_WORDS))) {
+    attach(fds[0], words);
+    run_child(words);
+  }
+  if (is_meant(spawn_begin(argc, argv, LAUNCH_ZYGOTE_MARK, fds, 2, words, HELPER_WORDS))) {
+    attach(fds[0], words);
+    lua_gc(ready, LUA_GCCOLLECT);
+    zygote_serve(fds[1], run);
+  }
+  helper_is_here();
+  return 0;
 }
 
 /* ---- in the program ---- */
 
+static int spawn(proc *child, const char *path, const char *mark, const int *fds, int nfds,
+                 const uint64_t words[ZYGOTE_WORDS]) {
+  uint64_t all[HELPER_WORDS] = {
+      [VERSION] = LAUNCH_VERSION, [BASE] = (uintptr_t)region.base, [SIZE] = region.size};
+  memcpy(all, words, ZYGOTE_WORDS * sizeof *words);
+  return spawn_start(child, path, mark, fds, nfds, all, HELPER_WORDS);
+}
+
+/* The helper as zygote: only when it can stand for this program. */
+static int spawn_zygote(proc *zygote, int socket) {
+  char path[HELPER_PATH];
+  int fds[] = {region.fd, socket};
+  const uint64_t nothing[ZYGOTE_WORDS] = {0};
+  int rc = helper_find(NULL, path);
+  return rc < 0 ? rc : spawn(zygote, path, LAUNCH_ZYGOTE_MARK, fds, 2, nothing);
+}
+
 int launch_zygote(void) {
   if (zygote_is_open()) return 0;
-  return launch_new_state ? zygote_open(region.fd, prepare, run) : -ENOTSUP;
+  if (!launch_new_state) return -ENOTSUP;
+  int late = tether_has_threads() && (helper_is_self() || !launch_needs_copy());
+  if (late && zygote_open_by(spawn_zygote) == 0) return 0;
+  return zygote_open(region.fd, prepare, run);
 }
 
 /* The value at index, encoded, in a block of ours: 0: no memory. */
@@ -149,11 +189,8 @@ static uint64_t pack_paths(lua_State *L) {
 }
 
 static int start(const char *helper, proc *child, const uint64_t words[ZYGOTE_WORDS]) {
-  if (!helper) return proc_fork_remote(child, words);
-  uint64_t all[HELPER_WORDS] = {
-      [VERSION] = LAUNCH_VERSION, [BASE] = (uintptr_t)region.base, [SIZE] = region.size};
-  memcpy(all, words, ZYGOTE_WORDS * sizeof *words);
-  return spawn_start(child, helper, LAUNCH_MARK, &region.fd, 1, all, HELPER_WORDS);
+  return helper ? spawn(child, helper, LAUNCH_MARK, &region.fd, 1, words)
+                : proc_fork_remote(child, words);
 }
 
 /* Claims a slot and gives it the blocks: its index. */

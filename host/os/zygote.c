@@ -86,6 +86,13 @@ static _Noreturn void serve(int socket, void (*run)(const uint64_t *)) {
   }
 }
 
+_Noreturn void zygote_serve(int socket, void (*run)(const uint64_t *)) {
+  char ready = 1;
+  be_quiet();
+  if (send(socket, &ready, sizeof ready, MSG_NOSIGNAL) != sizeof ready) _exit(0);
+  serve(socket, run);
+}
+
 /* ---- in the program ---- */
 
 static void forget(void) {
@@ -113,10 +120,43 @@ static int start(int keep, void (*prepare)(void), void (*run)(const uint64_t *))
   return rc < 0 ? rc : 0;
 }
 
+/* Until it is ready to be told something: 0 or -EPIPE. */
+static int await(int socket) {
+  char ready;
+  ssize_t n;
+  do n = recv(socket, &ready, sizeof ready, 0);
+  while (n < 0 && errno == EINTR);
+  if (n == sizeof ready) return 0;
+  proc_wait(&zygote, INT64_MAX);
+  proc_close(&zygote);
+  return -EPIPE;
+}
+
+static int start_by(int (*begin)(proc *, int)) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return -errno;
+  int rc = begin(&zygote, ends[1]);
+  close(ends[1]);
+  if (rc == 1) rc = await(ends[0]);
+  if (rc < 0)
+    close(ends[0]);
+  else
+    to_zygote = ends[0];
+  return rc;
+}
+
 int zygote_open(int keep, void (*prepare)(void), void (*run)(const uint64_t *)) {
   latch_at_fork(forget);
   pthread_mutex_lock(&lock);
   int rc = to_zygote >= 0 ? 0 : start(keep, prepare, run);
+  pthread_mutex_unlock(&lock);
+  return rc;
+}
+
+int zygote_open_by(int (*begin)(proc *, int)) {
+  latch_at_fork(forget);
+  pthread_mutex_lock(&lock);
+  int rc = to_zygote >= 0 ? 0 : start_by(begin);
   pthread_mutex_unlock(&lock);
   return rc;
 }

@@ -14,11 +14,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "os/proc.h"
+
 #define ZYGOTE_WORDS 4
 
 /* Starts the zygote of this process, unless it has one: 0 or -errno. `prepare` runs in it first,
    `run` in each of its children, and does not return. `keep`: descriptor that stays open there. */
 int zygote_open(int keep, void (*prepare)(void), void (*run)(const uint64_t *words));
+
+/* The same by another program, which `begin` starts (os/spawn.h) with the socket among its
+   descriptors, and which calls zygote_serve: for a program that has threads already. -EPIPE: it
+   ended before it was ready. */
+int zygote_open_by(int (*begin)(proc *zygote, int socket));
+_Noreturn void zygote_serve(int socket, void (*run)(const uint64_t *words));
 
 /* Whether there is one. */
 int zygote_is_open(void);

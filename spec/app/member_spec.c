@@ -92,11 +92,42 @@ static void beside_threads(void **state) {
   fclose(null);
 }
 
+static pid_t pid_of(mph_host *h, const char *code) {
+  return (pid_t)lua(h, code).integer;
+}
+
+static int is_this_program(pid_t pid) {
+  char path[64], line[64] = "";
+  snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+  FILE *file = fopen(path, "r");
+  assert_non_null(file);
+  size_t n = fread(line, 1, sizeof line - 1, file);
+  fclose(file);
+  return !memmem(line, n, "--mphost-", 9);
+}
+
+/* There have been threads: the zygote is no fork any more, and has the functions all the same. */
+static void a_late_zygote_is_spawned(void **state) {
+  mph_host *h = *state;
+  mph_ref f;
+  mph_value v = mph_int(21);
+  assert_int_equal(mph_zygote(), MPH_OK);
+  OK(h, mph_define(h, "twice", twice, &factor, &f));
+  OK(h, mph_set(h, "twice", mph_object(f)));
+  OK(h, mph_eval(h, "return require 'mphost'.spawn(twice, ...):result()", NULL, &v, 1, &v, 1));
+  assert_int_equal(v.integer, 42);
+  pid_t child = pid_of(h, "p = require 'mphost'.spawn(function() require 'mphost'.sleep(60) end) "
+                          "return p.pid");
+  assert_false(is_this_program(child));
+  OK(h, mph_run_string(h, "p:kill() p:join()", NULL));
+  assert_true(is_this_program(getpid()));
+}
+
 int main(int argc, char **argv) {
   if (mph_member(argc, argv, prepare) < 0) return 1;
   if (mph_member(-1, NULL, NULL) != MPH_EINVAL || mph_member(1, NULL, NULL) != MPH_EINVAL) return 1;
-  const struct CMUnitTest tests[] = {CASE(has_the_functions_it_defines),
-                                     CASE(spawned_programs_miss_others), CASE(beside_threads),
-                                     CASE(the_zygote_misses_what_came_later)};
+  const struct CMUnitTest tests[] = {
+      CASE(has_the_functions_it_defines), CASE(spawned_programs_miss_others), CASE(beside_threads),
+      CASE(a_late_zygote_is_spawned), CASE(the_zygote_misses_what_came_later)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

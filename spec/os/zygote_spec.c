@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "os/proc.h"
+#include "os/spawn.h"
 #include "os/zygote.h"
 
 static int leaked; /* a descriptor that the zygote must not have */
@@ -106,11 +107,49 @@ static void comes_again_when_killed(void **state) {
   proc_close(&child);
 }
 
-int main(void) {
+/* ---- another program, which is this one again ---- */
+
+#define MARK "--spec-zygote"
+
+static int begin_other(proc *other, int socket) {
+  uint64_t word = 0;
+  return spawn_start(other, "/proc/self/exe", MARK, &socket, 1, &word, 1);
+}
+
+static int begin_stranger(proc *other, int socket) {
+  return spawn_start(other, "/bin/true", MARK, &socket, 1, NULL, 0);
+}
+
+static int begin_nothing(proc *other, int socket) {
+  return spawn_start(other, "/nowhere", MARK, &socket, 1, NULL, 0);
+}
+
+static void other_run(void) {
+  must(zygote_open_by(begin_nothing) == -ENOENT && !zygote_is_open());
+  must(zygote_open_by(begin_stranger) == -EPIPE && !zygote_is_open());
+  must(zygote_open_by(begin_other) == 0 && zygote_is_open());
+  must(zygote_open_by(begin_nothing) == 0);
+  proc a, b;
+  uint64_t seven[ZYGOTE_WORDS] = {0, 7}, kill_it[ZYGOTE_WORDS] = {1, 0};
+  must(proc_fork_remote(&a, seven) == 1 && proc_fork_remote(&b, kill_it) == 1);
+  must(proc_wait(&a, in_ms(20000)) == 1 && a.status == 7);
+  must(proc_wait(&b, in_ms(20000)) == 1 && b.status == -SIGKILL);
+}
+
+static void may_be_another_program(void **state) {
+  (void)state;
+  assert_int_equal(in_child(other_run), 0);
+}
+
+int main(int argc, char **argv) {
+  int socket;
+  uint64_t word;
+  if (spawn_begin(argc, argv, MARK, &socket, 1, &word, 1) == 1) zygote_serve(socket, run);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tells_how_they_end),
       cmocka_unit_test(serves_several_threads),
       cmocka_unit_test(comes_again_when_killed),
+      cmocka_unit_test(may_be_another_program),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
