@@ -116,6 +116,7 @@ typedef struct collection {
   names *n;
   int loaded, known; /* stack indices: package.loaded; value -> name */
   bool ours;         /* this round is for Lua's own modules and the library's */
+  bool last;         /* for what has no better name than that of a global variable */
 } collection;
 
 /* The module's name is at `module`; the field's at `field`, or 0 for the module itself. */
@@ -184,17 +185,24 @@ static void names_field(const collection *c, int module, int field, int index, b
   }
 }
 
-/* The fields of the module whose name and value are on top. Of the globals only C functions. */
+/* Of the globals only C functions: Lua's own in their round, others in the last one, because a
+ * module that has them is there in a fresh state, too. */
+static bool names_is_due(const collection *c, bool globals) {
+  size_t size;
+  if (lua_type(c->L, -2) != LUA_TSTRING) return false;
+  if (!globals) return !c->last;
+  const char *name = lua_tolstring(c->L, -2, &size);
+  return lua_iscfunction(c->L, -1) && names_are_standard(name, size) == !c->last;
+}
+
+/* The fields of the module whose name and value are on top. */
 static void names_fields(const collection *c, bool required) {
   lua_State *L = c->L;
   int value = lua_gettop(L), module = value - 1;
   bool globals = strcmp(lua_tostring(L, module), LUA_GNAME) == 0;
   lua_pushnil(L);
-  for (; lua_next(L, value); lua_pop(L, 1)) {
-    bool other = globals && !lua_iscfunction(L, -1);
-    if (!other && lua_type(L, -2) == LUA_TSTRING)
-      names_field(c, module, value + 1, value + 2, required);
-  }
+  for (; lua_next(L, value); lua_pop(L, 1))
+    if (names_is_due(c, globals)) names_field(c, module, value + 1, value + 2, required);
 }
 
 /* Does the module, at index, that can be required or cannot, have its name as a whole? */
@@ -253,10 +261,11 @@ void names_collect(lua_State *L, names *n) {
   memset(n->bits, 0, sizeof n->bits);
   names_push_loaded(L);
   names_push_weak_table(L);
-  collection c = {L, n, top + 1, top + 2, true};
+  collection c = {L, n, top + 1, top + 2, true, false};
   names_enter_globals(&c);
-  for (int round = 0; round < 4; round++) {
+  for (int round = 0; round < 5; round++) {
     c.ours = round % 2 == 0;
+    c.last = round == 4;
     names_round(&c, round >= 2);
   }
   lua_rawsetp(L, LUA_REGISTRYINDEX, &names_table_key);

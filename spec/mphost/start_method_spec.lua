@@ -94,6 +94,12 @@ local function method_cases(name)
     end
   end)
 
+  it("sends C functions by their module's name, whatever global variable has them, too", function()
+    prints("true\n", [[
+      here = require "lfs".currentdir
+      print(mp.spawn(function() return here() end):result() == here())]])
+  end)
+
   it("finds modules where the parent finds them", function()
     local folder = tool.file ""
     os.remove(folder)
