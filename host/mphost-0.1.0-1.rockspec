@@ -87,6 +87,7 @@ build = {
           "host/codec/names.c",
           "host/codec/trail.c",
           "host/codec/wire.c",
+          "host/os/bell.c",
           "host/os/clock.c",
           "host/os/cpu.c",
           "host/os/descriptors.c",

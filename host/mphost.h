@@ -428,8 +428,12 @@ MPH_API int mph_array_write(mph_host *host, mph_ref array, size_t first, size_t 
 /* Called by mph_dispatch when what was watched is ready. */
 typedef void (*mph_ready)(mph_host *host, void *user, mph_ref ref);
 
-/* A descriptor for poll or epoll: readable when mph_dispatch may have something to do. It is the
- * host's: do not read or close it. The same one each time, valid until mph_close. */
+/* A descriptor for poll or epoll: readable when mph_dispatch has something to look at: what is watched
+ * may be ready, or a process of the family has died. A host that waits costs nothing until then; who
+ * has something to tell makes one system call, once per mph_dispatch. Where the kernel has no pidfd
+ * (before Linux 5.3) it becomes readable every 50 ms as well. It is the host's: do not read or close
+ * it. The same one each time, valid until mph_close; a forked child has one of its own, and none of
+ * its parent's watches. */
 MPH_API int mph_fd(mph_host *host);
 
 /* Watches a future (done) or a queue (something to get, or closed): `ready` is called once, from

@@ -76,6 +76,7 @@ local NO_SPEC = {
   ["host/bind/outcome.c"] = "spec/mphost/pool_spec.lua: each result and error of a task goes through it",
   ["host/shm/dict_table.c"] = "spec/shm/dict_spec.c: the dict's tables are reached through it",
   ["host/app/state.c"] = "spec/app/host_spec.c and cli_spec.lua see all it does",
+  ["host/app/deaths.c"] = "spec/app/event_spec.c: children and grandchildren are killed before they ring",
   ["host/app/guest.c"] = "spec/app/member_spec.c and zygote_spec.c run processes in it",
   ["host/app/define.c"] = "spec/app/call_spec.c: defines_functions; zygote_spec.c has them in workers",
   ["host/app/script.c"] = "spec/app/host_spec.c runs files and code",

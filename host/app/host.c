@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/define.h"
 #include "app/output.h"
@@ -211,10 +210,9 @@ static int protected(lua_State *L, mph_host *h) {
 
 static int start(mph_host *h, const mph_config *config) {
   h->message = NULL;
-  h->rc = h->depth = h->interrupted = h->watch_count = h->watch_room = 0;
-  h->watches = NULL;
+  h->rc = h->depth = h->interrupted = 0;
   h->last_ref = 0;
-  h->epoll = h->timer = -1;
+  event_begin(&h->loop);
   h->output = config->output, h->output_user = config->output_user;
   h->log = config->log, h->log_user = config->log_user;
   h->memory = (struct memory){config->alloc, config->alloc_user, 0, config->memory_limit};
@@ -244,11 +242,6 @@ int mph_open(mph_host **host, const mph_config *config) {
   return rc;
 }
 
-static void close_fd(int *fd) {
-  if (*fd >= 0) close(*fd);
-  *fd = -1;
-}
-
 int mph_close(mph_host *h) {
   int rc = take(h);
   if (rc < 0) return rc;
@@ -258,15 +251,13 @@ int mph_close(mph_host *h) {
   }
   interrupt_forget(h->L);
   define_forget(h);
+  event_end(&h->loop);
   lua_close(h->L);
+  event_free(&h->loop);
   atomic_store(&h->open, false);
   free(h->message);
-  free(h->watches);
-  close_fd(&h->epoll);
-  close_fd(&h->timer);
   h->L = NULL;
   h->message = NULL;
-  h->watches = NULL;
   give(h);
   free_host(h);
   return MPH_OK;

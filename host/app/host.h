@@ -22,14 +22,9 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "app/event.h"
 #include "app/state.h"
 #include "mphost.h"
-
-struct watch {
-  mph_ref ref;
-  mph_ready ready;
-  void *user;
-};
 
 struct mph_host {
   _Atomic uintptr_t owner;
@@ -44,9 +39,7 @@ struct mph_host {
   mph_writer output, log;
   void *output_user, *log_user;
   lua_Integer last_ref; /* references are counted up, never used again */
-  struct watch *watches;
-  int watch_count, watch_room;
-  int epoll, timer; /* -1: not asked for yet */
+  struct loop loop;
 };
 
 /* What a protected function needs to know. Each uses some of it. */

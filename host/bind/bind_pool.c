@@ -88,6 +88,12 @@ static int pool_m_watch(lua_State *L) {
   return 0;
 }
 
+/* listen(): the end of the next chunk rings the bell: for event loops. */
+static int pool_m_listen(lua_State *L) {
+  pool_listen(check_pool(L));
+  return 0;
+}
+
 /* enlist(number, slot or nil): that worker has this slot, or none any more. */
 static int pool_m_enlist(lua_State *L) {
   struct pool *pool = check_pool(L);
@@ -571,10 +577,10 @@ static int pool_status(lua_State *L) {
 }
 
 void bind_pool(lua_State *L) {
-  static const luaL_Reg pool_methods[] = {{"post", pool_m_post},   {"call", pool_m_call},
-                                          {"stop", pool_m_stop},   {"nudge", pool_m_nudge},
-                                          {"watch", pool_m_watch}, {"enlist", pool_m_enlist},
-                                          {"close", handle_close}, {NULL, NULL}};
+  static const luaL_Reg pool_methods[] = {
+      {"post", pool_m_post},     {"call", pool_m_call},   {"stop", pool_m_stop},
+      {"nudge", pool_m_nudge},   {"watch", pool_m_watch}, {"enlist", pool_m_enlist},
+      {"listen", pool_m_listen}, {"close", handle_close}, {NULL, NULL}};
   static const luaL_Reg job_methods[] = {{"collect", job_m_collect}, {"bury", job_m_bury},
                                          {"ready", job_m_ready},     {"holds", job_m_holds},
                                          {"busy", job_m_busy},       {"stop", job_m_stop},

@@ -149,6 +149,7 @@ static int process_fork(lua_State *L) {
   process->slot = slot;
   process->id = family_id_at(slot);
   process->owner = family_index();
+  family_note_pid(slot, process->proc.pid);
   enlist(process);
   return 1;
 }
@@ -179,6 +180,7 @@ static int process_launch(lua_State *L) {
   process->slot = rc;
   process->id = family_id_at(rc);
   process->owner = family_index();
+  family_note_pid(rc, process->proc.pid);
   enlist(process);
   return 1;
 }

@@ -167,6 +167,12 @@ static int queue_m_ready(lua_State *L) {
   return 1;
 }
 
+/* The same, and the next message rings the bell: for event loops. */
+static int queue_m_listen(lua_State *L) {
+  queue_listen(check(L));
+  return queue_m_ready(L);
+}
+
 void bind_queue(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"put", queue_m_put},
@@ -182,6 +188,7 @@ void bind_queue(lua_State *L) {
       {"wait_done", queue_m_wait_done},
       {"iter", queue_m_iter},
       {"_ready", queue_m_ready},
+      {"_listen", queue_m_listen},
       {NULL, NULL},
   };
   bind_class(L, bind_queue_class, methods, handle_close);

@@ -106,9 +106,9 @@ static _Noreturn void give_up(const char *why) {
 }
 
 /* Makes this program one that may run members of the family that the words tell of. */
-static void attach(int fd, const uint64_t *words) {
+static void attach(const int *fds, const uint64_t *words) {
   if (words[VERSION] != LAUNCH_VERSION) give_up("it is not of this version");
-  int rc = family_attach(fd, words[BASE], words[SIZE]);
+  int rc = family_attach(fds, words[BASE], words[SIZE]);
   if (rc == -EEXIST) give_up("the place of its shared memory is taken here");
   if (rc < 0) give_up(strerror(-rc));
   make_ready();
@@ -123,15 +123,16 @@ static int is_meant(int rc) {
 
 int launch_arrive(int argc, char *const argv[]) {
   uint64_t words[HELPER_WORDS];
-  int fds[2];
-  if (is_meant(spawn_begin(argc, argv, LAUNCH_MARK, fds, 1, words, HELPER_WORDS))) {
-    attach(fds[0], words);
+  int fds[REGION_FDS + 1];
+  if (is_meant(spawn_begin(argc, argv, LAUNCH_MARK, fds, REGION_FDS, words, HELPER_WORDS))) {
+    attach(fds, words);
     run_child(words);
   }
-  if (is_meant(spawn_begin(argc, argv, LAUNCH_ZYGOTE_MARK, fds, 2, words, HELPER_WORDS))) {
-    attach(fds[0], words);
+  if (is_meant(
+          spawn_begin(argc, argv, LAUNCH_ZYGOTE_MARK, fds, REGION_FDS + 1, words, HELPER_WORDS))) {
+    attach(fds, words);
     lua_gc(ready, LUA_GCCOLLECT);
-    zygote_serve(fds[1], run);
+    zygote_serve(fds[REGION_FDS], run);
   }
   helper_is_here();
   return 0;
@@ -139,21 +140,24 @@ int launch_arrive(int argc, char *const argv[]) {
 
 /* ---- in the program ---- */
 
-static int spawn(proc *child, const char *path, const char *mark, const int *fds, int nfds,
+/* socket: one more descriptor for it; -1: none. */
+static int spawn(proc *child, const char *path, const char *mark, int socket,
                  const uint64_t words[ZYGOTE_WORDS]) {
+  int fds[REGION_FDS + 1], n = socket < 0 ? REGION_FDS : REGION_FDS + 1;
   uint64_t all[HELPER_WORDS] = {
       [VERSION] = LAUNCH_VERSION, [BASE] = (uintptr_t)region.base, [SIZE] = region.size};
   memcpy(all, words, ZYGOTE_WORDS * sizeof *words);
-  return spawn_start(child, path, mark, fds, nfds, all, HELPER_WORDS);
+  region_descriptors(fds);
+  fds[REGION_FDS] = socket;
+  return spawn_start(child, path, mark, fds, n, all, HELPER_WORDS);
 }
 
 /* The helper as zygote: only when it can stand for this program. */
 static int spawn_zygote(proc *zygote, int socket) {
   char path[HELPER_PATH];
-  int fds[] = {region.fd, socket};
   const uint64_t nothing[ZYGOTE_WORDS] = {0};
   int rc = helper_find(NULL, path);
-  return rc < 0 ? rc : spawn(zygote, path, LAUNCH_ZYGOTE_MARK, fds, 2, nothing);
+  return rc < 0 ? rc : spawn(zygote, path, LAUNCH_ZYGOTE_MARK, socket, nothing);
 }
 
 int launch_zygote(void) {
@@ -161,7 +165,9 @@ int launch_zygote(void) {
   if (!launch_new_state) return -ENOTSUP;
   int late = tether_has_threads() && (helper_is_self() || !launch_needs_copy());
   if (late && zygote_open_by(spawn_zygote) == 0) return 0;
-  return zygote_open(region.fd, prepare, run);
+  int keep[REGION_FDS];
+  region_descriptors(keep);
+  return zygote_open(keep, REGION_FDS, prepare, run);
 }
 
 /* The value at index, encoded, in a block of ours: 0: no memory. */
@@ -189,8 +195,7 @@ static uint64_t pack_paths(lua_State *L) {
 }
 
 static int start(const char *helper, proc *child, const uint64_t words[ZYGOTE_WORDS]) {
-  return helper ? spawn(child, helper, LAUNCH_MARK, &region.fd, 1, words)
-                : proc_fork_remote(child, words);
+  return helper ? spawn(child, helper, LAUNCH_MARK, -1, words) : proc_fork_remote(child, words);
 }
 
 /* Claims a slot and gives it the blocks: its index. */

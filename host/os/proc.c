@@ -61,13 +61,17 @@ int proc_begin(pid_t parent) {
 }
 
 /* The numbers 0 to 2 are stdio's, even while they are closed. */
+int proc_open_pid(pid_t pid) {
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return -errno;
+  if (fd > STDERR_FILENO) return fd;
+  int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
+  close(fd);
+  return high < 0 ? -error : high;
+}
+
 static void watch(proc *child) {
-  int fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-  if (fd >= 0 && fd <= STDERR_FILENO) {
-    int low = fd;
-    fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    close(low);
-  }
+  int fd = proc_open_pid(child->pid);
   child->pidfd = fd < 0 ? -1 : fd;
 }
 

@@ -54,6 +54,10 @@ int proc_wait(proc *child, int64_t deadline);
 /* Sends a signal: 0, -ESRCH when it has ended. */
 int proc_signal(const proc *child, int signal);
 
+/* A descriptor that becomes readable when the process ends, also one that is no child of this one:
+   -errno; -ESRCH: there is no such process. */
+int proc_open_pid(pid_t pid);
+
 /* Closes the pidfd. */
 void proc_close(proc *child);
 

@@ -15,6 +15,7 @@
 #include "os/tether.h"
 
 enum { FORK = 1, REAP };
+enum { KEPT_MOST = 8 };
 
 struct order {
   int what;
@@ -101,14 +102,16 @@ static void forget(void) {
   lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
-static int start(int keep, void (*prepare)(void), void (*run)(const uint64_t *)) {
+static int start(const int *keep, int n, void (*prepare)(void), void (*run)(const uint64_t *)) {
   int ends[2];
+  if (n > KEPT_MOST) return -E2BIG;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return -errno;
   int rc = proc_fork_tethered(&zygote);
   if (rc == 0) {
     be_quiet();
-    const int kept[] = {keep, ends[1], tether_fd()};
-    descriptors_close_but(kept, 3);
+    int kept[KEPT_MOST + 2] = {ends[1], tether_fd()};
+    memcpy(kept + 2, keep, (size_t)n * sizeof *keep);
+    descriptors_close_but(kept, n + 2);
     prepare();
     serve(ends[1], run);
   }
@@ -145,10 +148,10 @@ static int start_by(int (*begin)(proc *, int)) {
   return rc;
 }
 
-int zygote_open(int keep, void (*prepare)(void), void (*run)(const uint64_t *)) {
+int zygote_open(const int *keep, int n, void (*prepare)(void), void (*run)(const uint64_t *)) {
   latch_at_fork(forget);
   pthread_mutex_lock(&lock);
-  int rc = to_zygote >= 0 ? 0 : start(keep, prepare, run);
+  int rc = to_zygote >= 0 ? 0 : start(keep, n, prepare, run);
   pthread_mutex_unlock(&lock);
   return rc;
 }

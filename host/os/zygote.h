@@ -19,8 +19,8 @@
 #define ZYGOTE_WORDS 4
 
 /* Starts the zygote of this process, unless it has one: 0 or -errno. `prepare` runs in it first,
-   `run` in each of its children, and does not return. `keep`: descriptor that stays open there. */
-int zygote_open(int keep, void (*prepare)(void), void (*run)(const uint64_t *words));
+   `run` in each of its children, and does not return. `keep`: descriptors that stay open there. */
+int zygote_open(const int *keep, int n, void (*prepare)(void), void (*run)(const uint64_t *words));
 
 /* The same by another program, which `begin` starts (os/spawn.h) with the socket among its
    descriptors, and which calls zygote_serve: for a program that has threads already. -EPIPE: it

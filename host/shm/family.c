@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "os/latch.h"
 #include "shm/journal.h"
@@ -64,6 +65,7 @@ static void clear_slot(struct slot *slot) {
   memset(&slot->status, 0, sizeof slot->status);
   slot->burden = 0;
   slot->status.item = STATUS_NONE;
+  slot->pid = 0;
 }
 
 static void take_life(struct slot *slot) {
@@ -169,8 +171,8 @@ void family_visit(void) {
   visiting = 1;
 }
 
-int family_attach(int fd, uint64_t base, uint64_t size) {
-  int rc = region_attach(fd, base, size);
+int family_attach(const int fds[REGION_FDS], uint64_t base, uint64_t size) {
+  int rc = region_attach(fds, base, size);
   if (rc == 0) family_visit();
   return rc;
 }
@@ -193,7 +195,35 @@ int family_enter(int index) {
   if (late) return -ESTALE;
   forked = visiting = 0;
   mine = index;
+  family_note_pid(index, getpid());
   return 0;
+}
+
+/* ---- for event loops ---- */
+
+void family_note_pid(int index, pid_t pid) {
+  atomic_store(&family_slot(index)->pid, (uint64_t)pid);
+  atomic_fetch_add(&slots()->arrivals, 1); /* seq_cst: before the look at the observers */
+  if (atomic_load(&slots()->observers)) bell_ring(region_bell);
+}
+
+void family_observe(int change) {
+  atomic_fetch_add(&slots()->observers, (uint32_t)change);
+}
+
+uint32_t family_arrivals(void) {
+  return atomic_load(&slots()->arrivals);
+}
+
+int family_high(void) {
+  return (int)journal_glance(&slots()->high);
+}
+
+pid_t family_pid(int index, uint64_t *gen) {
+  const struct slot *slot = family_slot(index);
+  *gen = journal_glance(&slot->gen);
+  if (journal_glance(&slot->state) == SLOT_FREE) return 0;
+  return (pid_t)atomic_load(&slot->pid);
 }
 
 static void note_free(struct slot *slot) {

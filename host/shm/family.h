@@ -17,12 +17,20 @@
    by anybody who looks on while it lives, who may see two words of different moments. Process dies:
    the ledger names all it had. Parent dies between claim and fork: scan finds the slot by its dead
    parent. A child that comes late into a slot that was reaped meanwhile sees another gen and
-   leaves. */
+   leaves.
+
+   pid             of the process: written by its parent when it has forked, and by itself when it
+   comes, with the same number. arrivals   counts up at each of these. observers  hosts that watch
+   the family's processes from an event loop: each arrival rings for them (region_bell), and they
+   have a descriptor (pidfd) that tells of each death. A host that dies is never taken off: the
+   price is a system call at each arrival. Process dies before it is counted: its parent counts it.
+ */
 #ifndef SHM_FAMILY_H
 #define SHM_FAMILY_H
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "shm/heap.h"
 #include "shm/region.h"
@@ -52,18 +60,21 @@ struct slot {
   struct link outbox;
   uint64_t parent_gen;
   _Atomic uint64_t burden;
-  uint64_t pad[2];
+  _Atomic uint64_t pid; /* 0: not known yet */
+  uint64_t pad[1];
   struct status status;
 };
 _Static_assert(sizeof(struct slot) == 192, "three cache lines, the status on its own");
 
 /* Counts up when what peek.h reads changes: two builds may meet there. */
-#define FAMILY_LAYOUT 0x6d70680001u
+#define FAMILY_LAYOUT 0x6d70680002u
 
 struct slots {
   uint64_t high;   /* slots from here on were never used; changes in transactions */
   uint64_t layout; /* FAMILY_LAYOUT, for peek.h; written once by the first process */
-  uint64_t pad[6];
+  _Atomic uint32_t arrivals;
+  _Atomic uint32_t observers;
+  uint64_t pad[5];
   struct slot slot[];
 };
 
@@ -93,9 +104,9 @@ uint64_t family_gen(int index);
    library, and is no member. */
 void family_visit(void);
 
-/* The same for a program that is no copy of a member, but was given the descriptor of the family's
-   memory and where it lies: 0 or -errno. */
-int family_attach(int fd, uint64_t base, uint64_t size);
+/* The same for a program that is no copy of a member, but was given the descriptors of the
+   family's memory and where it lies: 0 or -errno. */
+int family_attach(const int fds[REGION_FDS], uint64_t base, uint64_t size);
 
 /* family_enter for such a process, or a child of one. */
 int family_adopt(int index, uint64_t gen);
@@ -110,6 +121,19 @@ uint64_t family_reap(int index);
 
 /* Cleans up after processes whose parent died before it could: how many. */
 int family_scan(void);
+
+/* The process of the slot is known by its number: its parent says so after the fork. */
+void family_note_pid(int index, pid_t pid);
+
+/* For event loops. 1: from now on arrivals ring the bell; -1: no more for this host. */
+void family_observe(int change);
+uint32_t family_arrivals(void);
+
+/* Slots from here on were never used. */
+int family_high(void);
+
+/* The number of the process in the slot, and *gen; 0: nobody, or not known yet. */
+pid_t family_pid(int index, uint64_t *gen);
 
 /* Gives up what the dead had, also of those whom their parents have not reaped yet. */
 void family_bury(void);

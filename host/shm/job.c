@@ -141,6 +141,10 @@ void pool_nudge(struct pool *pool) {
   if (atomic_load(&pool->asleep)) spread_news(pool, INT32_MAX);
 }
 
+void pool_listen(struct pool *pool) {
+  atomic_store(&pool->listened, 1);
+}
+
 void pool_enlist(struct pool *pool, uint32_t number, int slot) {
   if (number >= pool->members) return;
   uint32_t former = atomic_exchange(&pool->member[number], (uint32_t)(slot + 1));
@@ -221,7 +225,9 @@ static void wake_parent(_Atomic uint32_t *waited) {
 }
 
 static void wake_any(struct pool *pool) {
-  if (pool && atomic_load(&pool->waited)) wake_parent(&pool->waited);
+  if (!pool) return;
+  if (atomic_load(&pool->waited)) wake_parent(&pool->waited);
+  region_ring(&pool->listened);
 }
 
 void job_finish(struct pool *pool, struct job *job, uint32_t chunk, uint32_t state) {

@@ -16,6 +16,7 @@
    job.waited   1 + the chunk that the parent sleeps for, 0: it is awake. The worker that ends that
    chunk, or stops the job, wakes it.
    pool.waited  1: the parent sleeps until any chunk ends. Cleared by whoever wakes it.
+   pool.listened  1: the parent waits for that in an event loop. Cleared by who rings the bell then.
    pool.tail    posts ever made; post number n stands in job[n % POOL_JOBS]. Parent only.
    pool.asleep  workers that sleep on news. Who dies asleep is never taken off: the price is a
    system call at each post.
@@ -108,7 +109,8 @@ struct pool {
   uint64_t litter; /* changes in transactions */
   uint32_t members;
   _Atomic uint32_t watcher;
-  uint32_t pad[6];
+  _Atomic uint32_t listened;
+  uint32_t pad[5];
   _Atomic uint64_t job[POOL_JOBS];
   _Atomic uint32_t member[];
 };
@@ -126,6 +128,9 @@ void pool_sweep(struct pool *pool);
 void pool_close(struct pool *pool);
 /* Parent: wakes all workers that sleep though there may be work. */
 void pool_nudge(struct pool *pool);
+/* Parent: the end of the next chunk, whichever, rings the bell (region.h). To be called before it
+ * looks. */
+void pool_listen(struct pool *pool);
 /* Parent: the worker of this number (from 0) has this slot; -1: it is dead. */
 void pool_enlist(struct pool *pool, uint32_t number, int slot);
 

@@ -58,6 +58,12 @@ static void wake(_Atomic uint32_t *asleep) {
   futex_wake(asleep, INT32_MAX);
 }
 
+/* The same for all who wait for a message, or the closing. */
+static void wake_getters(struct queue *q) {
+  wake(&q->get_asleep);
+  region_ring(&q->listened);
+}
+
 /* One step of the waiting of an end's lock holder: spins first, then sleeps a slice. `moved` says
  * whether to look again. */
 static int wait_step(_Atomic uint32_t *asleep, int *spins, int64_t deadline,
@@ -191,7 +197,7 @@ int queue_put_many(uint64_t queue, const void *bytes, const uint32_t *sizes, siz
     if (rc >= 0) rc = commit_bytes(q, &from, sizes + *done, n - *done);
     robust_unlock(&q->put);
     if (rc < 0) return (int)rc;
-    wake(&q->get_asleep);
+    wake_getters(q);
     *done += (size_t)rc;
   }
   return 0;
@@ -211,7 +217,7 @@ int queue_put_block(uint64_t queue, uint64_t block, int64_t deadline) {
   int64_t skip = ring_make_room(q, queue, units_of(sizeof block), deadline);
   rc = skip < 0 ? (int)skip : commit_block(q, queue, block, (uint32_t)skip);
   robust_unlock(&q->put);
-  if (rc == 0) wake(&q->get_asleep);
+  if (rc == 0) wake_getters(q);
   return rc;
 }
 
@@ -366,7 +372,7 @@ int queue_get_many(uint64_t queue, struct buffer *into, size_t most, uint64_t *b
 void queue_mark_closed(uint64_t queue) {
   struct queue *q = queue_at(queue);
   atomic_fetch_or(&q->tail, CLOSED);
-  wake(&q->get_asleep);
+  wake_getters(q);
   wake(&q->put_asleep);
 }
 
@@ -432,7 +438,7 @@ int queue_task_done(uint64_t queue) {
     atomic_store(&q->done_asleep, 0);
     futex_wake(done_word(q), INT32_MAX);
   }
-  if (q->hand) wake(&q->get_asleep); /* who waits in a closed queue for what may come back */
+  if (q->hand) wake_getters(q); /* who waits in a closed queue for what may come back */
   return 0;
 }
 
@@ -460,6 +466,10 @@ int queue_wait(uint64_t queue, int64_t deadline) {
     if (queue_is_ready(queue)) return 0;
     if (futex_wait(word, 1, clock_slice(deadline)) == -EINTR) return -EINTR;
   }
+}
+
+void queue_listen(uint64_t queue) {
+  atomic_store(&queue_at(queue)->listened, 1);
 }
 
 _Atomic uint32_t *queue_watch(uint64_t queue) {

@@ -15,6 +15,8 @@
    hand, back, back_count, acked  of a queue that redelivers (hand.h): change in transactions.
    *_asleep     set by the one waiter of that end (it holds the lock: the others wait for the lock)
    before it sleeps.
+   listened     set, before it looks, by who waits for messages in an event loop; cleared by who rings
+   the bell then (region.h).
 
    A put or get of a block is a transaction too: tail or head and the block's owner change together.
    Several messages go in, and come out, with one store: all records are written, or copied, before
@@ -52,7 +54,8 @@ struct queue {
   _Atomic uint32_t put_asleep;
   _Atomic uint32_t done; /* messages that task_done was said for */
   _Atomic uint32_t done_asleep;
-  uint64_t pad4[6];
+  _Atomic uint32_t listened;
+  uint32_t pad4[11];
   uint64_t ring; /* 320: read by all, changed when the ring grows */
   uint64_t mask;
   uint64_t capacity; /* messages; 0: no limit */
@@ -136,6 +139,9 @@ int queue_is_ready(uint64_t queue);
 
 /* Waits until a get would not: 0, -ETIMEDOUT, -EINTR. */
 int queue_wait(uint64_t queue, int64_t deadline);
+
+/* The next message, or the closing, rings the bell. To be called before queue_is_ready. */
+void queue_listen(uint64_t queue);
 
 /* The word a waiter for messages sleeps on, for futex_wait_many; set to 1 by this call. */
 _Atomic uint32_t *queue_watch(uint64_t queue);

@@ -13,9 +13,11 @@
 #ifndef SHM_REGION_H
 #define SHM_REGION_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "os/bell.h"
 #include "os/map.h"
 
 #define REGION_JOURNAL 0
@@ -35,6 +37,20 @@
 
 extern PROCESS_LOCAL map region; /* .base is NULL before region_open */
 
+/* What wakes hosts that wait in an event loop (os/bell.h); it comes and goes with the region. Who
+   waits so says it in a word of what it waits for (queue.h, job.h, family.h): nobody rings for
+   nobody. */
+extern PROCESS_LOCAL int region_bell; /* -1: none */
+
+/* Clears such a word and rings if it was set. Seq_cst: the caller has made visible before what there
+   is to see; the other side sets the word and looks after that. Who dies in between is seen to die
+   by those who wait (family.h). */
+static inline void region_ring(_Atomic uint32_t *asked) {
+  if (!atomic_load(asked)) return;
+  atomic_store(asked, 0);
+  bell_ring(region_bell);
+}
+
 /* Counts the regions that this process has had: what was remembered of an earlier one is worth
    nothing. */
 extern PROCESS_LOCAL unsigned region_epoch;
@@ -42,8 +58,12 @@ extern PROCESS_LOCAL unsigned region_epoch;
 /* Reserves the region unless it is there already: 0 or -errno. */
 int region_open(void);
 
-/* Maps the region of another process, of which this one has the descriptor: 0 or -errno. */
-int region_attach(int fd, uint64_t base, uint64_t size);
+/* What a process that is no fork needs to have the region. */
+enum { REGION_FDS = 2 };
+void region_descriptors(int fds[REGION_FDS]);
+
+/* Maps the region of another process, of which this one has the descriptors: 0 or -errno. */
+int region_attach(const int fds[REGION_FDS], uint64_t base, uint64_t size);
 
 /* Gives it back. */
 void region_close(void);

@@ -37,6 +37,16 @@ function methods:done()
   return call.done
 end
 
+---The same for mph_dispatch.
+---@param listens boolean  its end is to ring the bell
+---@param dead boolean  a process of the family has died
+---@return boolean
+function methods:_ready(listens, dead)
+  local call = self._call
+  if not call.done then wait.hear(call.pool, listens, dead) end
+  return call.done
+end
+
 ---Whether it was cancelled.
 ---@return boolean
 function methods:cancelled()

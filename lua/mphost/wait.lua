@@ -18,15 +18,30 @@ local function step(pool, except)
   end
 end
 
+-- Who asks again and again and never sleeps must hear of the dead as well.
+local function look_after(pool)
+  local now = core.clock()
+  if #pool._calls == 0 or now - (pool._looked or 0) < SLICE then return end
+  pool._looked = now
+  crew.tend(pool)
+end
+
 ---Takes in what has come for all calls of the pool, and looks after its dead now and then: who only asks, and never
 ---waits, must get answers, too.
 ---@param pool mphost.Pool
 function wait.step(pool)
   step(pool)
-  local now = core.clock()
-  if #pool._calls == 0 or now - (pool._looked or 0) < SLICE then return end
-  pool._looked = now
-  crew.tend(pool)
+  look_after(pool)
+end
+
+---The same for an event loop.
+---@param pool mphost.Pool
+---@param listens boolean  what comes later is to ring the bell
+---@param dead boolean  somebody has died
+function wait.hear(pool, listens, dead)
+  if listens and pool._core then pool._core:listen() end
+  if dead then crew.tend(pool) end
+  wait.step(pool)
 end
 
 local function left_until(deadline)

@@ -24,8 +24,8 @@ static void run(const uint64_t *words) {
 
 static void open_once(void) {
   leaked = open("/dev/null", O_RDONLY);
-  assert_int_equal(zygote_open(-1, prepare, run), 0);
-  assert_int_equal(zygote_open(-1, prepare, run), 0);
+  assert_int_equal(zygote_open(NULL, 0, prepare, run), 0);
+  assert_int_equal(zygote_open(NULL, 0, prepare, run), 0);
   assert_int_equal(zygote_is_open(), 1);
 }
 

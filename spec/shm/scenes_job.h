@@ -63,6 +63,20 @@ static enum outcome work_verify(void) {
   return done ? DONE : NOT_DONE;
 }
 
+/* ---- a host that waits in an event loop ---- */
+
+/* It listens, then looks; what it sees after the death is what a death makes it look at. */
+static void listened_job(void) {
+  posted_job();
+  pool_listen(job_pool);
+}
+
+/* Whoever has rung has ended the chunk before. */
+static enum outcome heard_verify(void) {
+  if (!job_pool->listened) assert_int_equal(scene_job()->chunk[0].state, CHUNK_DONE);
+  return work_verify();
+}
+
 /* ---- the last one out ---- */
 
 static void leave_act(void) {
@@ -137,6 +151,8 @@ static const struct scene job_scenes[] = {
      .verify = news_verify},
     {"a worker claims and finishes", .prepare = posted_job, .arm = work_arm, .act = work_act,
      .early = work_early, .verify = work_verify},
+    {"a worker finishes for an event loop", .prepare = listened_job, .arm = work_arm,
+     .act = work_act, .early = work_early, .verify = heard_verify},
     {"the last worker frees the job", .prepare = posted_job, .arm = leave_arm, .act = leave_act,
      .verify = leave_verify},
 };

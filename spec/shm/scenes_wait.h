@@ -165,9 +165,32 @@ static enum outcome overtaken_verify(void) {
 
 /* ---- the table ---- */
 
+/* ---- a host that waits for messages in an event loop ---- */
+
+static int has_rung;
+
+static void listened_queue(void) {
+  two_in_queue();
+  queue_listen(q);
+}
+
+static void look_then_put(void) {
+  has_rung = !((struct queue *)heap_payload(q))->listened;
+  third_put();
+}
+
+/* Who has rung has put before. */
+static enum outcome heard_put_verify(void) {
+  enum outcome found = put_verify();
+  if (has_rung) assert_int_equal(found, DONE);
+  return found;
+}
+
 static const struct scene queue_scenes[] = {
     {"put", .prepare = two_in_queue, .arm = put_arm, .act = put_act, .early = third_put,
      .verify = put_verify},
+    {"put for an event loop", .prepare = listened_queue, .arm = put_arm, .act = put_act,
+     .early = look_then_put, .verify = heard_put_verify},
     {"put behind a skip", .prepare = near_end, .arm = put_arm, .act = put_act, .early = third_put,
      .verify = put_verify},
     {"put that grows the ring", .prepare = full_ring, .arm = grow_arm, .act = grow_act,
