@@ -70,6 +70,13 @@ describe("A future", function()
     assert.is_true(f:wait(5))
   end)
 
+  it("is told of a killed worker also by who only asks whether it is done", function()
+    local pool <close> = mp.Pool(2)
+    local f = pool:submit(function() io.popen("kill -9 $PPID"):read() end)
+    tool.await(function() return f:done() end)
+    assert.equal("crash", error_of(f.get, f).kind)
+  end)
+
   it("raises the call's error, each time", function()
     local pool <close> = mp.Pool(2)
     local f = pool:submit(function() error("bad") end)

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 
 #include "memory.h"
@@ -223,6 +224,43 @@ static void names_live_and_die(void **state) {
   munmap(name, 4096);
 }
 
+static int has_rung(int epoll) {
+  struct epoll_event event;
+  return epoll_wait(epoll, &event, 1, 0);
+}
+
+/* Event loops learn of all that come; who dies is known by the number in its slot. */
+static void arrivals_are_counted_and_rung_for(void **state) {
+  (void)state;
+  uint64_t *name = spec_page(4096), gen, again;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+  int epoll = epoll_create1(EPOLL_CLOEXEC);
+  assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, region_bell, &event), 0);
+  has_rung(epoll);
+  uint32_t before = family_arrivals();
+  in_member(name_run, name);
+  assert_int_equal(has_rung(epoll), 0); /* nobody has asked */
+  assert_int_equal(family_arrivals(), before + 1);
+  family_observe(1);
+  struct member m = member_start(pause_run, name);
+  while (family_arrivals() == before + 1) sched_yield();
+  assert_int_equal(family_pid(m.slot, &gen), m.proc.pid);
+  assert_true(m.slot < family_high());
+  assert_int_equal(has_rung(epoll), 1);
+  family_note_pid(m.slot, m.proc.pid); /* as its parent says, too */
+  assert_int_equal(family_pid(m.slot, &gen), m.proc.pid);
+  assert_int_equal(has_rung(epoll), 1);
+  family_observe(-1);
+  assert_int_equal(proc_signal(&m.proc, SIGKILL), 0);
+  member_end(&m);
+  assert_int_equal(family_pid(m.slot, &again), 0);
+  assert_int_not_equal(again, gen);
+  family_note_pid(m.slot, 0);
+  assert_int_equal(has_rung(epoll), 0);
+  close(epoll);
+  munmap(name, 4096);
+}
+
 /* ---- load ---- */
 
 static void brood_run(void *arg) {
@@ -275,6 +313,7 @@ int main(void) {
       spec_case(parents_are_killed),
       spec_case(strangers_stay_out),
       spec_case(names_live_and_die),
+      spec_case(arrivals_are_counted_and_rung_for),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
