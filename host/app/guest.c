@@ -7,6 +7,7 @@
 #include <lua.h>
 
 #include "app/define.h"
+#include "bind/helper.h"
 #include "bind/launch.h"
 #include "mphost.h"
 #include "shm/family.h"
@@ -14,6 +15,7 @@
 _Static_assert(LAUNCH_VERSION == MPHOST_VERSION_NUMBER, "a helper is known by it");
 
 static int (*prepare_host)(mph_host *host); /* mph_member's */
+static int prepares;                        /* this program as its own helper has C functions */
 
 static lua_State *guest_new(void) {
   mph_host *h;
@@ -25,9 +27,13 @@ static lua_State *guest_new(void) {
   return NULL;
 }
 
+static int needs_copy(void) {
+  return define_any() && !(prepares && helper_is_self());
+}
+
 void guest_init(void) {
   launch_new_state = guest_new;
-  launch_needs_copy = define_any;
+  launch_needs_copy = needs_copy;
 }
 
 int mph_zygote(void) {
@@ -42,6 +48,7 @@ int mph_member(int argc, char *const argv[], int (*prepare)(mph_host *host)) {
   guest_init();
   prepare_host = prepare;
   int rc = launch_arrive(argc, argv);
+  prepares = prepare != NULL;
   prepare_host = NULL;
   return rc;
 }

@@ -163,8 +163,7 @@ static int spawn_zygote(proc *zygote, int socket) {
 int launch_zygote(void) {
   if (zygote_is_open()) return 0;
   if (!launch_new_state) return -ENOTSUP;
-  int late = tether_has_threads() && (helper_is_self() || !launch_needs_copy());
-  if (late && zygote_open_by(spawn_zygote) == 0) return 0;
+  if (tether_has_threads() && !launch_needs_copy() && zygote_open_by(spawn_zygote) == 0) return 0;
   int keep[REGION_FDS];
   region_descriptors(keep);
   return zygote_open(keep, REGION_FDS, prepare, run);

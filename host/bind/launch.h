@@ -25,7 +25,7 @@
  * how. NULL: it cannot be had in this build. */
 extern lua_State *(*launch_new_state)(void);
 
-/* Whether this process has C functions that no other program has; set by that room, too. */
+/* Whether this process has C functions that the helper does not have; set by that room, too. */
 extern int (*launch_needs_copy)(void);
 
 /* Starts a process for the record at index: its slot, or -EAGAIN, -ENOMEM, -errno. By the helper
