@@ -133,9 +133,13 @@ describe("embedding", function()
     sh("dpkg-deb -x %s %s/root", deb, DIR)
     local usr = DIR .. "/root/usr"
     assert.equal("1 4 9 16\n", sh("%s/bin/mphost scripts/squares.lua", usr))
-    compile("pool", ("$(%s --cflags --libs mphost)"):format(in_prefix(usr)))
-    assert.equal(OUTPUT.pool, sh("LD_LIBRARY_PATH=%s/lib %s/pool", usr, DIR))
-    assert.truthy(lfs.attributes(usr .. "/lib/lua/5.4/mphost.so"))
+    check_all(("$(%s --cflags --libs mphost lua5.4)"):format(in_prefix(usr)), usr .. "/lib")
+    check_all(("$(%s --cflags mphost) %s/lib/libmphost.a $(pkg-config --static --libs lua5.4)"):format(
+      in_prefix(usr), usr))
+    if SANITIZE == "" then
+      assert.equal("1 4 9 16\n", sh("LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 scripts/squares.lua", usr))
+    end
+    assert.truthy(lfs.attributes(usr .. "/lib/cmake/mphost/mphost-config.cmake"))
   end)
 
   it("has a header that C++ and strict C compile", function()
