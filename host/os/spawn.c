@@ -40,7 +40,7 @@ int spawn_start(proc *child, const char *path, const char *mark, const int *fds,
   int rc = tether_prepare(1);
   if (rc < 0) return rc;
   all[0] = tether_lend();
-  memcpy(all + 1, fds, (size_t)nfds * sizeof *fds);
+  for (int i = 0; i < nfds; i++) all[1 + i] = fds[i];
   snprintf(text[n++], sizeof *text, "%x", (unsigned)getpid());
   for (int i = 0; i <= nfds; i++) snprintf(text[n++], sizeof *text, "%x", (unsigned)all[i]);
   for (int i = 0; i < nwords; i++)

@@ -110,7 +110,7 @@ static int start(const int *keep, int n, void (*prepare)(void), void (*run)(cons
   if (rc == 0) {
     be_quiet();
     int kept[KEPT_MOST + 2] = {ends[1], tether_fd()};
-    memcpy(kept + 2, keep, (size_t)n * sizeof *keep);
+    for (int i = 0; i < n; i++) kept[2 + i] = keep[i];
     descriptors_close_but(kept, n + 2);
     prepare();
     serve(ends[1], run);
