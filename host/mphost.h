@@ -309,9 +309,9 @@ MPH_API int mph_kind(mph_host *host, mph_ref ref);
 /* Starts the zygote of this process, unless it has one: a process that forks workers and processes
  * for all hosts from now on, so that the program, whatever its threads are doing, need not be
  * forked itself. Call it early, before there are threads, descriptors, or much memory; when there
- * are threads already, and no functions of mph_define, it is not a fork but a program of its own if
- * one is found (see mph_member). It closes all descriptors but 0, 1 and 2, ignores what the terminal sends, and ends with this process,
- * however that ends.
+ * are threads already, and no functions of mph_define that the helper would lack, it is not a
+ * fork but a program of its own if one is found (see mph_member). It closes all descriptors but 0,
+ * 1 and 2, ignores what the terminal sends, and ends with this process, however that ends.
  *
  * What it starts begins with a fresh Lua state: functions, arguments and handles travel as messages
  * do (globals that a function reads travel with it, other globals are not there); modules are found
@@ -428,12 +428,12 @@ MPH_API int mph_array_write(mph_host *host, mph_ref array, size_t first, size_t 
 /* Called by mph_dispatch when what was watched is ready. */
 typedef void (*mph_ready)(mph_host *host, void *user, mph_ref ref);
 
-/* A descriptor for poll or epoll: readable when mph_dispatch has something to look at: what is watched
- * may be ready, or a process of the family has died. A host that waits costs nothing until then; who
- * has something to tell makes one system call, once per mph_dispatch. Where the kernel has no pidfd
- * (before Linux 5.3) it becomes readable every 50 ms as well. It is the host's: do not read or close
- * it. The same one each time, valid until mph_close; a forked child has one of its own, and none of
- * its parent's watches. */
+/* A descriptor for poll or epoll: readable when mph_dispatch has something to look at: what is
+ * watched may be ready, or a process of the family has died. A host that waits costs nothing until
+ * then; who has something to tell makes one system call, once per mph_dispatch. Where the kernel
+ * has no pidfd (before Linux 5.3) it becomes readable every 50 ms as well. It is the host's: do not
+ * read or close it. The same one each time, valid until mph_close; a forked child has one of its
+ * own, and none of its parent's watches. */
 MPH_API int mph_fd(mph_host *host);
 
 /* Watches a future (done) or a queue (something to get, or closed): `ready` is called once, from
