@@ -411,10 +411,9 @@ int queue_is_ready(uint64_t queue) {
   return may_get(q);
 }
 
-/* How many messages task_done was said for: the word that wait_done sleeps on. */
-static _Atomic uint32_t *done_word(struct queue *q) {
-  return q->hand ? (_Atomic uint32_t *)&q->acked
-                 : &q->done; /* both machines put the low half first */
+/* How many messages task_done was said for. */
+static uint32_t tasks_done(struct queue *q) {
+  return q->hand ? (uint32_t)__atomic_load_n(&q->acked, __ATOMIC_SEQ_CST) : atomic_load(&q->done);
 }
 
 static uint32_t open_tasks(struct queue *q, uint32_t done) {
@@ -434,10 +433,7 @@ int queue_task_done(uint64_t queue) {
   struct queue *q = queue_at(queue);
   int rc = q->hand ? hand_done(q) : count_done(q);
   if (rc < 0) return rc;
-  if (atomic_load(&q->done_asleep)) {
-    atomic_store(&q->done_asleep, 0);
-    futex_wake(done_word(q), INT32_MAX);
-  }
+  if (open_tasks(q, tasks_done(q)) == 0) gate_wake(&q->all_done, INT32_MAX);
   if (q->hand) wake_getters(q); /* who waits in a closed queue for what may come back */
   return 0;
 }
@@ -445,11 +441,10 @@ int queue_task_done(uint64_t queue) {
 int queue_wait_done(uint64_t queue, int64_t deadline) {
   struct queue *q = queue_at(queue);
   for (;;) {
-    atomic_store(&q->done_asleep, 1);
-    uint32_t done = atomic_load(done_word(q));
-    if (open_tasks(q, done) == 0) return 0;
-    if (deadline != CLOCK_NEVER && clock_now() >= deadline) return -ETIMEDOUT;
-    if (futex_wait(done_word(q), done, clock_slice(deadline)) == -EINTR) return -EINTR;
+    uint32_t turn = gate_enter(&q->all_done);
+    if (open_tasks(q, tasks_done(q)) == 0) return 0;
+    int rc = gate_sleep(&q->all_done, turn, deadline);
+    if (rc < 0) return rc;
   }
 }
 

@@ -15,8 +15,9 @@
    hand, back, back_count, acked  of a queue that redelivers (hand.h): change in transactions.
    *_asleep     set by the one waiter of that end (it holds the lock: the others wait for the lock)
    before it sleeps.
-   listened     set, before it looks, by who waits for messages in an event loop; cleared by who rings
-   the bell then (region.h).
+   listened     set, before it looks, by who waits for messages in an event loop; cleared by who
+   rings the bell then (region.h). all_done     where wait_done sleeps (gate.h); who deals with the
+   last one wakes.
 
    A put or get of a block is a transaction too: tail or head and the block's owner change together.
    Several messages go in, and come out, with one store: all records are written, or copied, before
@@ -32,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/gate.h"
 #include "shm/heap.h"
 #include "shm/robust.h"
 
@@ -53,9 +55,9 @@ struct queue {
   _Atomic uint32_t get_asleep; /* 256 */
   _Atomic uint32_t put_asleep;
   _Atomic uint32_t done; /* messages that task_done was said for */
-  _Atomic uint32_t done_asleep;
   _Atomic uint32_t listened;
-  uint32_t pad4[11];
+  struct gate all_done; /* where wait_done sleeps */
+  uint64_t pad4[5];
   uint64_t ring; /* 320: read by all, changed when the ring grows */
   uint64_t mask;
   uint64_t capacity; /* messages; 0: no limit */

@@ -72,6 +72,7 @@ describe("The model of redelivery", function()
   end
 
   it("ends, all dealt with, without slices", function() holds "EACH=2" end)
+  it("ends for who waits until all is dealt with, too", function() holds "EACH=2 CONSUMERS=1 WAITER=1" end)
   it("holds though one dies", function() holds("EACH=1" .. DIES) end)
   it("fails if a closed queue looks for what came back before it looks into hands", function()
     breaks("EACH=1 ASKER=1 MUTANT=BACK_FIRST" .. DIES)
@@ -84,5 +85,8 @@ describe("The model of redelivery", function()
   it("fails if living ones' messages go back", function() breaks "EACH=1 MUTANT=LOOK_AT_ALL" end)
   it("fails if head moves before the message", function() breaks("EACH=1 MUTANT=TAKE_ALONE" .. DIES) end)
   it("fails if task_done wakes nobody", function() breaks "EACH=1 MUTANT=NO_DONE_WAKE" end)
+  it("fails if wait_done sleeps on what was dealt with", function()
+    breaks "EACH=2 CONSUMERS=1 WAITER=1 MUTANT=FLAG_ALONE"
+  end)
   it("fails if acked moves before the message", function() breaks("EACH=1 MUTANT=DONE_ALONE" .. DIES) end)
 end)

@@ -60,6 +60,7 @@
 #define TAKE_ALONE 6    /* head moves before, not with, the message */
 #define NO_DONE_WAKE 7  /* task_done does not wake who waits for what may come back */
 #define DONE_ALONE 8    /* acked moves before, not with, the message */
+#define FLAG_ALONE 9    /* wait_done sleeps on acked, and the flag that it sleeps is cleared by each task_done */
 
 #if DEATHS
 #define MORTAL unless { !alive[me] }
@@ -91,7 +92,7 @@ byte lock[2];
 byte place[EACH + 1]; /* the last is no message */
 byte w[4];
 byte tail;
-bit closed, get_asleep, done_asleep;
+bit closed, get_asleep, done_asleep, done_turn; /* done_...: a gate (gate.h) */
 bit committed; /* the journal: one message and one counter */
 byte note_m, note_place, note_word, note_value;
 byte sleeps[MEMBERS]; /* 0 not, 1 on get_asleep, 2 in wait_done */
@@ -302,7 +303,10 @@ proctype consumer(byte me) {
           carry_out()
        :: else
        fi;
-       wake(done_asleep, 2);
+       atomic {
+         if :: done_asleep && (w[ACKED] == EACH || MUTANT == FLAG_ALONE) -> done_turn = !done_turn :: else fi;
+         if :: w[ACKED] == EACH || MUTANT == FLAG_ALONE -> wake(done_asleep, 2) :: else fi
+       };
        if :: MUTANT != NO_DONE_WAKE -> wake(get_asleep, 1) :: else fi
     od;
 leave: lock[GET] = FREE;
@@ -340,11 +344,13 @@ proctype asker(byte me) {
 #if WAITER
 proctype waiter(byte me) {
   byte done;
+  bit turn;
   do
-  :: done_asleep = 1;
+  :: turn = done_turn;
+     done_asleep = 1;
      done = w[ACKED];
      if :: done == EACH -> break :: else fi; /* all were put, or will be */
-     atomic { if :: w[ACKED] == done -> sleeps[me] = 2 :: else fi };
+     atomic { if :: (MUTANT == FLAG_ALONE -> w[ACKED] == done : done_turn == turn) -> sleeps[me] = 2 :: else fi };
      if
      :: sleeps[me] == 0
      :: atomic { SLICES && sleeps[me] && slice[me] -> sleeps[me] = 0; slice[me] = 0 }
