@@ -307,7 +307,7 @@ static void work_on_array(int who) {
     if (i % 5 == 0) span_fill(&rest, i % 2 ? one : 0);
     if (letter->bytes == 1) continue;
     span_copy(&half, &other);
-    sure(span_min(&rest) <= span_max(&rest));
+    sure(span_min(&rest) <= one && span_max(&rest) <= one); /* each at its own time */
     (void)span_sum(&rest);
   }
 }
