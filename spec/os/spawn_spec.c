@@ -61,7 +61,7 @@ static void gets_words_and_descriptors(void **state) {
   forgotten = 1;
   int leaked = open("/dev/null", O_RDONLY); /* not close-on-exec */
   proc child = start(LOOK, 7, (uint64_t)leaked);
-  assert_int_equal(proc_wait(&child, in_ms(20000)), 1);
+  assert_int_equal(proc_wait(&child, spec_in(20000)), 1);
   assert_int_equal(child.status, 7);
   assert_int_equal(read(ends[0], &byte, 1), 1);
   assert_int_equal(byte, 'x');
@@ -72,9 +72,9 @@ static void gets_words_and_descriptors(void **state) {
 static void is_told_of_as_others_are(void **state) {
   (void)state;
   proc child = start(WAIT, 0, 0);
-  assert_int_equal(proc_wait(&child, in_ms(30)), 0);
+  assert_int_equal(proc_wait(&child, spec_in(30)), 0);
   assert_int_equal(proc_signal(&child, SIGKILL), 0);
-  assert_int_equal(proc_wait(&child, in_ms(20000)), 1);
+  assert_int_equal(proc_wait(&child, spec_in(20000)), 1);
   assert_int_equal(child.status, -SIGKILL);
   proc_close(&child);
 }

@@ -132,8 +132,8 @@ static void other_run(void) {
   proc a, b;
   uint64_t seven[ZYGOTE_WORDS] = {0, 7}, kill_it[ZYGOTE_WORDS] = {1, 0};
   must(proc_fork_remote(&a, seven) == 1 && proc_fork_remote(&b, kill_it) == 1);
-  must(proc_wait(&a, in_ms(20000)) == 1 && a.status == 7);
-  must(proc_wait(&b, in_ms(20000)) == 1 && b.status == -SIGKILL);
+  must(proc_wait(&a, spec_in(20000)) == 1 && a.status == 7);
+  must(proc_wait(&b, spec_in(20000)) == 1 && b.status == -SIGKILL);
 }
 
 static void may_be_another_program(void **state) {
