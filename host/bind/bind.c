@@ -122,6 +122,7 @@ int luaopen_mphost_core(lua_State *L) {
   bind_array(L);
   bind_file(L);
   bind_pool(L);
+  bind_job(L);
   bind_worker(L);
   bind_joblog(L);
   bind_peek(L);

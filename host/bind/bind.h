@@ -31,6 +31,7 @@ void bind_dict(lua_State *L);
 void bind_array(lua_State *L);
 void bind_file(lua_State *L);
 void bind_pool(lua_State *L);
+void bind_job(lua_State *L);
 void bind_worker(lua_State *L);
 void bind_joblog(lua_State *L); /* joblog.h */
 void bind_peek(lua_State *L);

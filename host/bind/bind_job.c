@@ -1,0 +1,371 @@
+/* core.job: a call's items as a job, and its results taken in. Which job when, what becomes of lost
+ * items, is lua/mphost/call.lua's. */
+#include <errno.h>
+
+#include "bind/bind.h"
+#include "bind/interrupt.h"
+#include "bind/outcome.h"
+#include "bind/work.h"
+#include "os/clock.h"
+#include "shm/family.h"
+#include "shm/object.h"
+
+#define CHUNKS 1024          /* about as many are made of a long list */
+#define MOST_ITEMS INT32_MAX /* of a chunk */
+
+static struct work *check_work(lua_State *L, int arg) {
+  struct work *work = luaL_checkudata(L, arg, WORK_CLASS);
+  luaL_argcheck(L, work->block != 0, arg, "the job is over");
+  return work;
+}
+
+uint64_t bind_job_block(lua_State *L, int arg) {
+  return check_work(L, arg)->block;
+}
+
+/* ---- making a job ---- */
+
+/* How many items the next chunk gets: a fixed number, or a quarter of each worker's share of what
+   is left, but not more than `most`: the last ones are single, so nobody ends late. */
+struct cut {
+  lua_Integer fixed, workers, most;
+};
+
+static lua_Integer chunk_size(lua_Integer left, const struct cut *cut) {
+  lua_Integer size = cut->fixed > 0 ? cut->fixed : left / (4 * cut->workers);
+  if (size > cut->most) size = cut->most;
+  if (size < 1) size = 1;
+  return size < left ? size : left;
+}
+
+static uint32_t count_chunks(lua_Integer items, const struct cut *cut) {
+  uint32_t n = 0;
+  for (lua_Integer left = items; left > 0; n++) left -= chunk_size(left, cut);
+  return n;
+}
+
+static int raise_arena(lua_State *L, struct arena *arena, struct work *work, int rc) {
+  arena_fini(arena);
+  object_drop(work->block);
+  work->block = 0;
+  if (rc == -EINVAL) return lua_error(L);
+  if (rc == -EBADF) return luaL_error(L, "cannot send a handle that is closed");
+  return bind_fail(L, rc);
+}
+
+int work_encode_function(lua_State *L, struct arena *arena, struct job *job, int index) {
+  arena_begin(arena);
+  int rc = arena_encode(L, arena, index);
+  if (rc < 0) return rc;
+  job->function = region_offset(arena->run);
+  job->function_size = arena_size(arena);
+  return arena_hold(arena);
+}
+
+/* Item `index` of the list at 2. */
+static int encode_item(lua_State *L, struct arena *arena, lua_Integer index) {
+  lua_geti(L, 2, index);
+  int rc = arena_encode(L, arena, -1);
+  if (rc == -EINVAL) {
+    lua_pushfstring(L, "item %I: %s", index, lua_tostring(L, -1));
+    return rc;
+  }
+  lua_pop(L, 1);
+  return rc;
+}
+
+static int encode_chunk(lua_State *L, struct arena *arena, struct chunk *chunk, lua_Integer first,
+                        lua_Integer items) {
+  arena_begin(arena);
+  for (lua_Integer i = 0; i < items; i++) {
+    int rc = encode_item(L, arena, first + i);
+    if (rc < 0) return rc;
+  }
+  chunk->input = region_offset(arena->run);
+  chunk->input_size = arena_size(arena);
+  return arena_hold(arena);
+}
+
+/* shape(mode, chunk, workers, collect, seed, timeout, inherited [, base]): how the items of a job
+   are worked on. mode: as in job.h; chunk 0: sizes by themselves; timeout in ns, 0: none;
+   inherited: the workers have f and items; base: items of the call before these. */
+static int shape_create(lua_State *L) {
+  struct shape shape = {.mode = (uint32_t)luaL_checkinteger(L, 1),
+                        .chunk = luaL_checkinteger(L, 2),
+                        .workers = luaL_checkinteger(L, 3),
+                        .collect = (uint32_t)lua_toboolean(L, 4),
+                        .seed = (uint64_t)luaL_checkinteger(L, 5),
+                        .timeout = (uint64_t)luaL_checkinteger(L, 6),
+                        .inherited = (uint32_t)lua_toboolean(L, 7),
+                        .base = (uint64_t)luaL_optinteger(L, 8, 0)};
+  luaL_argcheck(L, shape.workers >= 1, 3, "at least one");
+  *(struct shape *)lua_newuserdatauv(L, sizeof shape, 0) = shape;
+  luaL_setmetatable(L, WORK_SHAPE);
+  return 1;
+}
+
+static struct cut cut_of(const struct shape *shape, lua_Integer items) {
+  struct cut cut = {.fixed = shape->chunk, .workers = shape->workers, .most = MOST_ITEMS};
+  if (cut.fixed <= 0) cut.most = items / CHUNKS + 1;
+  return cut;
+}
+
+void work_shape(struct job *job, const struct shape *shape) {
+  job->collect = (uint8_t)shape->collect;
+  job->mode = (uint8_t)shape->mode;
+  job->inherited = (uint8_t)shape->inherited;
+  job->base = shape->base;
+  job->seed = shape->seed;
+  job->timeout = shape->timeout;
+}
+
+static int fill_job(lua_State *L, struct job *job, struct arena *arena, lua_Integer first,
+                    lua_Integer items, const struct cut *cut) {
+  int rc = job->inherited ? 0 : work_encode_function(L, arena, job, 1);
+  for (uint32_t i = 0; i < job->chunks && rc == 0; i++) {
+    lua_Integer size = chunk_size(items, cut);
+    job->chunk[i].items = (uint32_t)size;
+    job->chunk[i].first = (uint64_t)first;
+    if (!job->inherited) rc = encode_chunk(L, arena, &job->chunk[i], first, size);
+    first += size;
+    items -= size;
+  }
+  return rc;
+}
+
+struct filling {
+  struct job *job;
+  struct arena *arena;
+  lua_Integer first, items;
+  const struct cut *cut;
+  int rc;
+};
+
+/* (f, items, filling): fill_job. Reading an item may run code of the list's, and any encoding may
+ * find no memory: what they raise must not cost the job. */
+static int fill_protected(lua_State *L) {
+  struct filling *filling = lua_touserdata(L, 3);
+  filling->rc =
+      fill_job(L, filling->job, filling->arena, filling->first, filling->items, filling->cut);
+  return filling->rc == -EINVAL ? lua_error(L) : 0;
+}
+
+struct work *work_new(lua_State *L) {
+  struct work *work = lua_newuserdatauv(L, sizeof *work, 0);
+  *work = (struct work){0};
+  luaL_setmetatable(L, WORK_CLASS);
+  return work;
+}
+
+/* job(f, items, first, last, shape): items[first..last] cut into chunks and encoded, f encoded
+   once. An error names the item and has no position: the caller adds its own. */
+static int job_create(lua_State *L) {
+  lua_Integer first = luaL_checkinteger(L, 3), items = luaL_checkinteger(L, 4) - first + 1;
+  const struct shape *shape = luaL_checkudata(L, 5, WORK_SHAPE);
+  lua_settop(L, 5);
+  struct cut cut = cut_of(shape, items);
+  struct work *work = work_new(L);
+  work->block = job_new(count_chunks(items, &cut), family_ledger());
+  if (!work->block) return bind_fail(L, -ENOMEM);
+  struct job *job = work_job(work);
+  work_shape(job, shape);
+  struct arena arena;
+  arena_init(&arena, work->block);
+  arena_borrow(&arena);
+  struct filling filling = {job, &arena, first, items, &cut, 0};
+  lua_pushcfunction(L, fill_protected);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_pushlightuserdata(L, &filling);
+  if (lua_pcall(L, 3, 0, 0) != LUA_OK) filling.rc = -EINVAL; /* with what was raised on top */
+  if (filling.rc < 0) return raise_arena(L, &arena, work, filling.rc);
+  arena_leave(&arena);
+  arena_fini(&arena);
+  return 1;
+}
+
+/* ---- collecting ---- */
+
+#define RESULTS 2
+#define ERRORS 3
+
+/* Decodes what is done of a chunk: results into the table at 2 by index, failures appended to the
+ * list at 3. */
+static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_errors) {
+  codec_handles handles = bind_handles(NULL);
+  uint64_t done = atomic_load_explicit(&chunk->done_items,
+                                       memory_order_acquire); /* outputs were written before */
+  const char *at = region_at(chunk->output);
+  size_t left = atomic_load(&chunk->output_size);
+  for (uint64_t i = 0; i < done; i++) {
+    int failed = outcome_decode(L, &at, &left, &handles);
+    if (failed) {
+      /* "index" is there already when the item stands for several (core.at) */
+      const char *name = lua_getfield(L, -1, "index") == LUA_TNIL ? "index" : "item";
+      lua_pop(L, 1);
+      lua_pushinteger(L, (lua_Integer)(chunk->first + i));
+      lua_setfield(L, -2, name);
+      lua_rawseti(L, ERRORS, (lua_Integer)lua_rawlen(L, ERRORS) + 1);
+    } else if (only_errors) {
+      lua_pop(L, 1);
+    } else {
+      lua_rawseti(L, RESULTS, (lua_Integer)(chunk->first + i));
+    }
+  }
+}
+
+/* The job was stopped: whatever failed so far, also in chunks that are not done (their outcomes
+ * stay where they are). */
+static void decode_errors(lua_State *L, const struct work *work) {
+  struct job *job = work_job(work);
+  for (uint32_t i = work->next; i < job->chunks; i++)
+    if (atomic_load(&job->chunk[i].done_items) > 0) decode_chunk(L, &job->chunk[i], 1);
+}
+
+int work_slots(lua_State *L, int arg, int *slots, int most) {
+  int n = 0;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  while (n < most && lua_rawgeti(L, arg, n + 1) == LUA_TNUMBER) {
+    slots[n++] = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+  }
+  if (n < most) lua_pop(L, 1);
+  return n;
+}
+
+/* "rest", first, last, full: a chunk ended early; full: for want of memory for the first's outcome.
+ */
+static int push_rest(lua_State *L, const struct chunk *chunk) {
+  lua_pushliteral(L, "rest");
+  lua_pushinteger(L, (lua_Integer)(chunk->first + atomic_load(&chunk->done_items)));
+  lua_pushinteger(L, (lua_Integer)(chunk->first + chunk->items) - 1);
+  lua_pushboolean(L, atomic_load(&chunk->state) == CHUNK_FULL);
+  return 4;
+}
+
+static int is_ready(const struct work *work) {
+  struct job *job = work_job(work);
+  return work->next >= job->chunks || chunk_is_done(&job->chunk[work->next]) ||
+         atomic_load(&job->stop);
+}
+
+/* collect(results, errors, slots [, timeout]): takes in chunks, in order, as they are done.
+   "done"; "stopped": an item failed (errors has it); "rest", see above: call it again after;
+   "dead": one of the workers is; "interrupted": a signal handler ran; nil, message, "timeout". */
+static int job_m_collect(lua_State *L) {
+  struct work *work = check_work(L, 1);
+  struct job *job = work_job(work);
+  int slots[FAMILY_MOST], n = work_slots(L, 4, slots, (int)FAMILY_MOST);
+  int64_t deadline = bind_deadline(L, 5);
+  int wait = lua_isnoneornil(L, 5) || lua_tonumber(L, 5) > 0;
+  while (work->next < job->chunks) {
+    if (!wait && !is_ready(work)) return bind_fail(L, -ETIMEDOUT);
+    int rc = job_wait(job, work->next, slots, n, deadline);
+    if (interrupt_again(L, rc)) continue;
+    if (rc < 0) return bind_fail(L, rc);
+    if (rc == 0) return lua_pushliteral(L, "dead"), 1;
+    struct chunk *chunk = &job->chunk[work->next];
+    if (!chunk_is_done(chunk)) {
+      decode_errors(L, work);
+      return lua_pushliteral(L, "stopped"), 1;
+    }
+    decode_chunk(L, chunk, 0);
+    work->count += atomic_load(&chunk->done_items);
+    work->next++;
+    if (!job->collect && lua_rawlen(L, ERRORS) > 0) return lua_pushliteral(L, "stopped"), 1;
+    if (atomic_load(&chunk->state) != CHUNK_DONE) return push_rest(L, chunk);
+    if (wait && deadline != CLOCK_NEVER && clock_tick() >= deadline && work->next < job->chunks)
+      return bind_fail(L, -ETIMEDOUT); /* however fast they come */
+  }
+  return lua_pushliteral(L, "done"), 1;
+}
+
+/* bury(slot): the worker of this slot is dead (and not reaped yet). nil: it had no chunk of this
+   job; else the index of the first item that it had not finished, of the last of that chunk,
+   whether it had that first one in its hand, and which item that stood for (core.at), 0: itself. */
+static int job_m_bury(lua_State *L) {
+  struct work *work = check_work(L, 1);
+  int slot = (int)luaL_checkinteger(L, 2);
+  struct job *job = work_job(work);
+  int64_t found = job_bury(job, slot);
+  if (found < 0) return 0;
+  struct chunk *chunk = &job->chunk[found];
+  const struct status *status = &family_slot(slot)->status;
+  uint64_t next = chunk->first + atomic_load(&chunk->done_items);
+  lua_pushinteger(L, (lua_Integer)next);
+  lua_pushinteger(L, (lua_Integer)(chunk->first + chunk->items) - 1);
+  lua_pushboolean(L, atomic_load(&status->item) == next);
+  lua_pushinteger(L, (lua_Integer)atomic_load(&status->part));
+  return 4;
+}
+
+/* holds(slot): whether the process of this slot works in this job. */
+static int job_m_holds(lua_State *L) {
+  struct work *work = check_work(L, 1);
+  lua_Integer slot = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, slot >= 0 && slot < (lua_Integer)FAMILY_MOST, 2, "a slot expected");
+  lua_pushboolean(L, atomic_load(&family_slot((int)slot)->status.job) == work->block);
+  return 1;
+}
+
+/* ready(): whether collect would not wait. */
+static int job_m_ready(lua_State *L) {
+  lua_pushboolean(L, is_ready(check_work(L, 1)));
+  return 1;
+}
+
+/* busy(): seconds that its chunks took so far. */
+static int job_m_busy(lua_State *L) {
+  struct job *job = work_job(check_work(L, 1));
+  uint64_t busy = 0;
+  for (uint32_t i = 0; i < job->chunks; i++)
+    if (chunk_is_done(&job->chunk[i])) busy += job->chunk[i].busy;
+  lua_pushnumber(L, (lua_Number)busy / 1e9);
+  return 1;
+}
+
+/* count(): items that have an outcome so far. */
+static int job_m_count(lua_State *L) {
+  struct work *work = check_work(L, 1);
+  struct job *job = work_job(work);
+  uint64_t count = work->count;
+  uint32_t begun = atomic_load(&job->hint);
+  if (begun < job->chunks) begun++; /* who has claimed it may not have said so yet */
+  for (uint32_t i = work->next; i < begun && i < job->chunks; i++)
+    count += atomic_load_explicit(&job->chunk[i].done_items, memory_order_relaxed);
+  lua_pushinteger(L, (lua_Integer)count);
+  return 1;
+}
+
+/* stop(): no more of it is given out. */
+static int job_m_stop(lua_State *L) {
+  job_stop(NULL, work_job(check_work(L, 1)));
+  return 0;
+}
+
+/* free(pool): nobody begins with it any more; its memory goes when the last worker has left it. */
+static int job_m_free(lua_State *L) {
+  struct work *work = luaL_checkudata(L, 1, WORK_CLASS);
+  uint64_t block = work->block;
+  work->block = 0;
+  if (block) pool_withdraw(work_pool(L, 2), block);
+  return 0;
+}
+
+/* Nothing to do: a job that was not freed belongs to the ledger. Workers may be in it still. */
+static int job_gc(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+void bind_job(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"collect", job_m_collect}, {"bury", job_m_bury},   {"ready", job_m_ready},
+      {"holds", job_m_holds},     {"busy", job_m_busy},   {"stop", job_m_stop},
+      {"free", job_m_free},       {"count", job_m_count}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"shape", shape_create}, {"job", job_create}, {NULL, NULL}};
+  bind_class(L, WORK_CLASS, methods, job_gc);
+  luaL_newmetatable(L, WORK_SHAPE);
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+}
