@@ -445,10 +445,12 @@ static int take_line(const wchar_t *text, int length, char **line) {
 
 /* Signals wait while libedit works; await_key lets them in. */
 static const wchar_t *get_line(int *length) {
-  sigset_t ours;
+  sigset_t ours, before;
   struct sigaction action = {.sa_handler = on_resize}, old;
   signals_of_reader(&ours);
-  sigprocmask(SIG_BLOCK, &ours, &waiting);
+  sigprocmask(SIG_BLOCK, &ours, &before);
+  waiting = before;
+  sigaddset(&waiting, SIGURG); /* poll tells of output; its handler would write into the line */
   sigaction(SIGWINCH, &action, &old);
   signals_reading(true);
   paste_mode(true);
@@ -460,7 +462,7 @@ static const wchar_t *get_line(int *length) {
   fflush(stdout);
   signals_reading(false);
   sigaction(SIGWINCH, &old, NULL);
-  sigprocmask(SIG_SETMASK, &waiting, NULL);
+  sigprocmask(SIG_SETMASK, &before, NULL);
   return text;
 }
 

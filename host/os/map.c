@@ -52,14 +52,24 @@ static void *map_shared(void *at, size_t size, int fd, int flags) {
   return mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | flags, fd, 0);
 }
 
-/* It keeps books about addresses up there that take gigabytes. */
-static int in_valgrind(void) {
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define CHOOSY 1 /* ThreadSanitizer has no shadow for these addresses */
+#else
+#define CHOOSY 0
+#endif
+
+/* Whether the place must be left to the system. Valgrind keeps books about addresses up there that
+ * take gigabytes. */
+static int is_choosy(void) {
   const char *preloaded = getenv("LD_PRELOAD");
-  return preloaded && strstr(preloaded, "/vgpreload_");
+  return CHOOSY || (preloaded && strstr(preloaded, "/vgpreload_"));
 }
 
 static void *map_somewhere(size_t size, int fd) {
-  for (int i = 0; i < TRIES && size <= STEP && !in_valgrind(); i++) {
+  for (int i = 0; i < TRIES && size <= STEP && !is_choosy(); i++) {
     void *base = map_shared(quiet_place(i), size, fd, MAP_FIXED_NOREPLACE);
     if (base == quiet_place(i)) return base;
     if (base != MAP_FAILED) munmap(base, size); /* a kernel that takes it for a hint */

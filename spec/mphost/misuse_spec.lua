@@ -257,7 +257,7 @@ describe("Misuse", function()
         if type(value) == "table" and (value.close or value.add) then methods = value end
       end
       for name, f in pairs(methods) do
-        local is_own = noun == "Pool" and name:sub(1, 1) == "_"
+        local is_own = name:sub(1, 1) == "_"
         if type(f) == "function" and not is_own then assert.is_table(it_has.methods[name], noun .. ":" .. name) end
       end
       for name in pairs(it_has.methods) do assert.is_function(methods[name], noun .. ":" .. name) end

@@ -5,19 +5,6 @@ local screen = require "support.screen"
 local tool = require "mphost.tool"
 local top = require "mphost.top"
 
--- A program with a process, and a pool of which one worker is busy and one has nothing to do: its pipe and pid.
-local function busy()
-  local pipe, pid = tool.start [[
-    local begun = mp.Queue()
-    mp.Process { target = mp.sleep, args = { 1000 }, daemon = true }:start()
-    local pool = mp.Pool(2)
-    pool:map(math.abs, { 1, 2, 3, 4 })
-    local f = pool:submit(function() begun:put(mp.current_process().pid) mp.sleep(1000) end)
-    print(begun:get())
-    f:get()]]
-  return pipe, pid, pipe:read("n", "l")
-end
-
 -- The table's rows, as lists of words; the first is the head.
 local function rows_of(text)
   local rows = {}
@@ -33,6 +20,24 @@ local function states(rows)
   for i = 2, #rows do list[i - 1] = rows[i][3] end
   table.sort(list)
   return table.concat(list, " ")
+end
+
+-- A program with a process, and a pool of which one worker is busy and one has nothing to do: its pipe and pid.
+local function busy()
+  local pipe, pid = tool.start [[
+    local begun = mp.Queue()
+    mp.Process { target = mp.sleep, args = { 1000 }, daemon = true }:start()
+    local pool = mp.Pool(2)
+    pool:map(math.abs, { 1, 2, 3, 4 })
+    local f = pool:submit(function() begun:put(mp.current_process().pid) mp.sleep(1000) end)
+    print(begun:get())
+    f:get()]]
+  local worker = pipe:read("n", "l")
+  tool.await(function() -- the idle one may not have come yet
+    local text = top.table(pid)
+    return text and states(rows_of(text)) == "busy idle runs runs"
+  end)
+  return pipe, pid, worker
 end
 
 describe("top", function()

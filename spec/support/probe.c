@@ -146,9 +146,15 @@ static int overflow(volatile char *above, int depth) {
   return depth ? overflow(here, depth - 1) + here[0] : 0;
 }
 
+/* A function whose unlikely parts stay with it, so that its name is found for each of them. */
+#if defined(__clang__)
+#define ONE_PIECE
+#else
+#define ONE_PIECE __attribute__((optimize("no-reorder-blocks-and-partition")))
+#endif
+
 /* crash(how): a fault of C code: "segv", "null" (a call of it), "stack", "fpe", "ill", "abort". */
-__attribute__((visibility("default"), optimize("no-reorder-blocks-and-partition"))) int
-probe_crash(lua_State *L) {
+__attribute__((visibility("default"))) ONE_PIECE int probe_crash(lua_State *L) {
   const char *how = luaL_checkstring(L, 1);
   volatile int one = 1, zero = 0;
   if (strcmp(how, "segv") == 0) lua_pushinteger(L, fault_at(16));
