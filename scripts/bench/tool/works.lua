@@ -61,6 +61,7 @@ return {
   } },
   { name = "queue_string", figures = {
     figure("rate", "queue, a string of 100 MB", "GB/s", "more", { least = 1.5 }),
+    figure("next", "queue, strings of 100 MB, from the second on", "GB/s", "more", { least = 1.5 }),
   } },
   { name = "value_add", figures = {
     figure("alone", "v:add(1), alone", "M/s", "more", { least = 15 }),
