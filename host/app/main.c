@@ -1,5 +1,6 @@
 /* The program: reads the command line and drives the public interface, as any embedder would. */
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,7 +144,8 @@ static int run_host(const struct options *o, int argc, char **argv) {
   terminal_offer(h);
   signals_watch(h);
   bool ok = seed(h) && run(h, o, argc, argv);
-  int died = ok ? 0 : signals_caught();
+  int died = signals_caught();
+  if (ok && died == SIGINT) died = 0; /* the script has dealt with it, and came to its end */
   signals_relax();
   if (died) mph_stop(h);
   mph_close(h);

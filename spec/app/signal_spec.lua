@@ -122,6 +122,14 @@ describe("SIGINT and SIGTERM", function()
     assert.same({ 3, "false\tinterrupted!\n" }, { r.status, (r.out:gsub("%S+: i", "i")) })
   end)
 
+  it("end the program as they do when a script that caught them comes to its end; SIGINT may be dealt with", function()
+    local goes_on = "print 'ready' pcall(mp.sleep, 100) print 'on'"
+    local r = interrupt(15, goes_on)
+    assert.same({ -15, "on\n" }, { r.status, r.out })
+    r = interrupt(2, goes_on)
+    assert.same({ 0, "on\n" }, { r.status, r.out })
+  end)
+
   it("kill at the second time", function()
     local r = interrupt(2, "print 'ready' while true do pcall(mp.sleep, 100) end", 2)
     assert.equal(-2, r.status)
