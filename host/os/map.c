@@ -56,20 +56,22 @@ static void *map_shared(void *at, size_t size, int fd, int flags) {
 #define __has_feature(name) 0
 #endif
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-#define CHOOSY 1 /* ThreadSanitizer has no shadow for these addresses */
+#define SHADOWLESS 1 /* ThreadSanitizer has no shadow for these addresses */
 #else
-#define CHOOSY 0
+#define SHADOWLESS 0
 #endif
 
-/* Whether the place must be left to the system. Valgrind keeps books about addresses up there that
- * take gigabytes. */
-static int is_choosy(void) {
+/* Valgrind keeps books about addresses up there that take gigabytes, and each process looks through
+ * all that is mapped when it ends. */
+#define VALGRIND_MOST ((size_t)256 << 20)
+
+static int in_valgrind(void) {
   const char *preloaded = getenv("LD_PRELOAD");
-  return CHOOSY || (preloaded && strstr(preloaded, "/vgpreload_"));
+  return preloaded && strstr(preloaded, "/vgpreload_");
 }
 
 static void *map_somewhere(size_t size, int fd) {
-  for (int i = 0; i < TRIES && size <= STEP && !is_choosy(); i++) {
+  for (int i = 0; i < TRIES && size <= STEP && !SHADOWLESS && !in_valgrind(); i++) {
     void *base = map_shared(quiet_place(i), size, fd, MAP_FIXED_NOREPLACE);
     if (base == quiet_place(i)) return base;
     if (base != MAP_FAILED) munmap(base, size); /* a kernel that takes it for a hint */
@@ -93,6 +95,7 @@ int map_reserve(map *m, size_t size, size_t least) {
   int fd = create();
   if (fd < 0) return -errno;
   int rc = -EFBIG;
+  if (in_valgrind() && size > VALGRIND_MOST) size = VALGRIND_MOST;
   for (size = within_file_limit(size); size >= least; size /= 2) {
     if (ftruncate(fd, (off_t)size) != 0) {
       rc = -errno;
