@@ -109,7 +109,10 @@ static int call_short(lua_State *L) {
    something is in the way (an error, a dead worker, a long wait, a signal handler that ran): false,
    the list of the arguments, and the job if it was posted, of which nothing was collected. */
 int work_call(lua_State *L) {
-  struct call call = {.pool = work_pool(L, 1), .shape = luaL_checkudata(L, 2, WORK_SHAPE)};
+  struct call call; /* not all of it is worth clearing: it has room for thousands of workers */
+  call.pool = work_pool(L, 1);
+  call.shape = luaL_checkudata(L, 2, WORK_SHAPE);
+  call.work = (struct work){0};
   call.workers = work_slots(L, 3, call.slots, (int)FAMILY_MOST);
   lua_pushcfunction(L, call_short);
   lua_pushlightuserdata(L, &call);
