@@ -45,8 +45,7 @@ static int condition_m_with(lua_State *L) {
 static int condition_leave_scope(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, bind_condition_class);
   if (handle->object == 0) return 0;
-  struct lock *lock = condition_lock(condition_of(handle));
-  if (lock_is_mine(lock)) lock_release(lock);
+  sync_leave(L, condition_lock(condition_of(handle)));
   return 0;
 }
 
@@ -54,8 +53,7 @@ static int condition_leave_scope(lua_State *L) {
 static int condition_close(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, bind_condition_class);
   if (handle->object == 0) return 0;
-  struct lock *lock = condition_lock(condition_of(handle));
-  if (lock_drop(lock, (uint64_t)(uintptr_t)handle) < 0) handle->object = 0;
+  if (sync_drop(L, condition_lock(condition_of(handle)), handle) < 0) handle->object = 0;
   return handle_close(L);
 }
 

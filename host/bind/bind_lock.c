@@ -22,9 +22,26 @@ static int lock_create(lua_State *L) {
   return 1;
 }
 
+static int is_held_through(const struct lock *lock, const struct handle *handle) {
+  return lock_is_mine(lock) && lock->tag == (uint64_t)(uintptr_t)handle;
+}
+
+/* As lock_release; the handle through which it was taken may be another than the one that gives it
+ * back: a condition's and its lock's. */
+static int release(lua_State *L, struct lock *lock) {
+  uint64_t tag = lock_is_mine(lock) ? lock->tag : 0;
+  int rc = lock_release(lock);
+  if (rc == 0 && !lock_is_mine(lock)) sync_unanchor(L, (const struct handle *)(uintptr_t)tag);
+  return rc;
+}
+
 int sync_lock(lua_State *L, struct lock *lock, const struct handle *handle, int64_t deadline) {
-  int rc;
-  sync_retry(L, rc, lock_acquire(lock, (uint64_t)(uintptr_t)handle, deadline));
+  int rc, go_on = 1;
+  sync_anchor(L, handle);
+  do rc = lock_acquire(lock, (uint64_t)(uintptr_t)handle, deadline);
+  while (rc == -EINTR && (go_on = sync_again(L)));
+  if (!is_held_through(lock, handle)) sync_unanchor(L, handle);
+  if (!go_on) return lua_error(L);
   if (rc == -EDEADLK)
     return luaL_error(L, "deadlock: this process holds the lock already and would wait for itself "
                          "for ever (an RLock may be taken again)");
@@ -33,11 +50,20 @@ int sync_lock(lua_State *L, struct lock *lock, const struct handle *handle, int6
 }
 
 int sync_unlock(lua_State *L, struct lock *lock) {
-  if (lock_release(lock) < 0)
+  if (release(L, lock) < 0)
     return luaL_error(L, lock_is_held(lock)
                              ? "the lock is held by somebody else, not by this process"
                              : "the lock is not held");
   return 0;
+}
+
+void sync_leave(lua_State *L, struct lock *lock) {
+  if (lock_is_mine(lock)) release(L, lock);
+}
+
+int sync_drop(lua_State *L, struct lock *lock, const struct handle *handle) {
+  sync_unanchor(L, handle);
+  return lock_drop(lock, (uint64_t)(uintptr_t)handle);
 }
 
 /* acquire([timeout]) */
@@ -64,7 +90,7 @@ static int lock_m_with(lua_State *L) {
 
 static int lock_leave_scope(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, bind_lock_class);
-  if (handle->object && lock_is_mine(lock_of(handle))) lock_release(lock_of(handle));
+  if (handle->object) sync_leave(L, lock_of(handle));
   return 0;
 }
 
@@ -72,8 +98,7 @@ static int lock_leave_scope(lua_State *L) {
    stays in that thread's list, and so the hold stays in the ledger. */
 static int lock_close(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, bind_lock_class);
-  if (handle->object && lock_drop(lock_of(handle), (uint64_t)(uintptr_t)handle) < 0)
-    handle->object = 0;
+  if (handle->object && sync_drop(L, lock_of(handle), handle) < 0) handle->object = 0;
   return handle_close(L);
 }
 

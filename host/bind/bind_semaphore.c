@@ -115,10 +115,13 @@ static int permits_create(lua_State *L) {
 }
 
 static int permits_take(lua_State *L, struct handle *handle, int64_t deadline) {
-  int rc;
-  sync_retry(L, rc, permits_acquire(permits_of(handle), deadline));
+  int rc, go_on = 1;
+  sync_anchor(L, handle);
+  do rc = permits_acquire(permits_of(handle), deadline);
+  while (rc == -EINTR && (go_on = sync_again(L)));
   handle->taken += rc >= 0;
-  return rc;
+  if (handle->taken == 0) sync_unanchor(L, handle);
+  return go_on ? rc : lua_error(L);
 }
 
 static int permits_m_acquire(lua_State *L) {
@@ -127,8 +130,9 @@ static int permits_m_acquire(lua_State *L) {
 }
 
 /* 0, or -EPERM. */
-static int permits_give(struct handle *handle) {
+static int permits_give(lua_State *L, struct handle *handle) {
   handle->taken -= handle->taken > 0;
+  if (handle->taken == 0) sync_unanchor(L, handle);
   return permits_release(permits_of(handle));
 }
 
@@ -140,7 +144,7 @@ static int permits_m_release(lua_State *L) {
   if (n > 1 && n > permits_mine(permits_of(handle)))
     return luaL_error(L, "this process does not hold so many permits");
   while (n-- > 0)
-    if (permits_give(handle) < 0)
+    if (permits_give(L, handle) < 0)
       return luaL_error(L, "this process holds no permit of the semaphore");
   return 0;
 }
@@ -161,7 +165,7 @@ static int permits_leave_scope(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, bind_permits_class);
   if (handle->object == 0) return 0;
   handle_adopt(handle);
-  if (handle->taken) permits_give(handle);
+  if (handle->taken) permits_give(L, handle);
   return 0;
 }
 
@@ -170,7 +174,7 @@ static int permits_close(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, bind_permits_class);
   if (handle->object == 0) return 0;
   handle_adopt(handle);
-  while (handle->taken && permits_give(handle) == 0) continue;
+  while (handle->taken && permits_give(L, handle) == 0) continue;
   return handle_close(L);
 }
 

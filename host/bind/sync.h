@@ -2,13 +2,31 @@
 
    Methods that take something return the handle itself, whose __close gives it back: so
    `local _ <close> = lock:acquire()` does. The handle is dropped by `close` and when it is
-   collected. */
+   collected.
+
+   A handle through which something is held that has an owner (a lock, permits) is not collected:
+   `d.lock:acquire()` with a shared table d leaves nobody else who has it, and the collector would
+   give the lock back inside the critical section. So it stands in the registry, by its address,
+   from before it takes until it has given back. In a forked child, which holds nothing, it stays
+   there until the child takes and gives back through it, or closes it. */
 #ifndef BIND_SYNC_H
 #define BIND_SYNC_H
 
 #include "bind/bind.h"
 #include "bind/interrupt.h"
 #include "shm/lock.h"
+
+/* Keeps the handle at 1 from being collected; before it takes, for it may raise. */
+static inline void sync_anchor(lua_State *L, const struct handle *handle) {
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, handle);
+}
+
+/* Lets it be collected again. */
+static inline void sync_unanchor(lua_State *L, const struct handle *handle) {
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, handle);
+}
 
 /* Calls the shared memory's function again as long as signal handlers end its sleep; an interrupt
  * raises. Nothing may be held. */
@@ -38,9 +56,13 @@ int sync_true(lua_State *L, int rc);
 /* Pushes a new handle for an object that was made with `hold`; raises when it is 0. */
 void sync_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t hold);
 
-/* Takes and gives back a lock for a handle (its own, or a condition's): lock_acquire's answer, 0.
- * Misuse raises. */
+/* Takes and gives back a lock for the handle at 1 (its own, or a condition's): lock_acquire's
+ * answer, 0. Misuse raises. */
 int sync_lock(lua_State *L, struct lock *lock, const struct handle *handle, int64_t deadline);
 int sync_unlock(lua_State *L, struct lock *lock);
+/* At a scope's end: gives it back once if it is this thread's. */
+void sync_leave(lua_State *L, struct lock *lock);
+/* Before a handle closes: gives back what was taken through it. -EBUSY: the memory must stay. */
+int sync_drop(lua_State *L, struct lock *lock, const struct handle *handle);
 
 #endif

@@ -346,7 +346,8 @@ function Array:flush() end
 local Lock = {}
 
 ---Takes it; waits while another holds it. Raises when this process holds it, it is a plain Lock and there is no
----timeout, and when this thread holds 2000 locks.
+---timeout, and when this thread holds 2000 locks. A handle through which it is held is not collected: `d.lock:acquire()`
+---of a shared table d holds it until `d.lock:release()`.
 ---@param timeout number?
 ---@return mphost.Lock? itself  as a to-be-closed variable it gives back at the end of the scope
 ---@return string? message  or "owner died": its last holder did, what it protects may be half done
