@@ -37,9 +37,31 @@ int bind_raise(lua_State *L) {
   return lua_error(L);
 }
 
+/* Called by C code, as an ipairs's next, a function has no line of its caller's: the nearest line
+ * of Lua code is. */
+static void push_line(lua_State *L) {
+  lua_Debug ar;
+  int level = 1;
+  while (lua_getstack(L, level, &ar) && lua_getinfo(L, "l", &ar) && ar.currentline < 0) level++;
+  luaL_where(L, level);
+}
+
+int bind_closed(lua_State *L, int arg, const char *class) {
+  lua_Debug ar;
+  int named = lua_getstack(L, 0, &ar) && lua_getinfo(L, "n", &ar) && ar.name;
+  if (arg && named && strcmp(ar.namewhat, "metamethod") != 0)
+    return luaL_argerror(L, arg, "it is closed");
+  push_line(L);
+  lua_pushfstring(L, "the %s cannot be used: it is closed", strrchr(class, '.') + 1);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 int64_t bind_deadline(lua_State *L, int arg) {
   if (lua_isnoneornil(L, arg)) return CLOCK_NEVER;
-  return clock_deadline(luaL_checknumber(L, arg));
+  lua_Number seconds = luaL_checknumber(L, arg);
+  luaL_argcheck(L, seconds == seconds, arg, "a number of seconds expected, got nan");
+  return clock_deadline(seconds);
 }
 
 void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close) {

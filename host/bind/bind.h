@@ -55,6 +55,10 @@ int bind_fail(lua_State *L, int rc);
 /* Raises the message on top of the stack with the caller's line in front. */
 int bind_raise(lua_State *L);
 
+/* Raises that the handle of the class at an argument is closed; arg 0, or where there is no
+ * argument to name (an index, a length): without one. */
+int bind_closed(lua_State *L, int arg, const char *class);
+
 /* The optional timeout in seconds at an argument, as a deadline (os/clock.h). */
 int64_t bind_deadline(lua_State *L, int arg);
 
@@ -69,7 +73,10 @@ struct handle {
   uint64_t object;   /* 0: closed */
   uint64_t hold;
   int slot;
-  uint32_t taken; /* permits taken through it and not given back; in the process of `slot` */
+  /* Of a bounded or plain semaphore: permits taken through it and not given back; in the process of
+   * `slot`. Of a value: changes made through it. Of a dict: updates that have to know of changes.
+   */
+  uint32_t taken;
 };
 
 /* Names of the metatables of handles. */
@@ -83,8 +90,8 @@ struct handle *handle_new(lua_State *L, const char *class);
 void handle_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t hold);
 /* The handle at an argument; raises when it is something else, or closed. */
 struct handle *handle_check(lua_State *L, int arg, const char *class);
-/* Whether this state has an open handle for the object. */
-int handle_is_open(lua_State *L, uint64_t object);
+/* This state's open handle for the object, or NULL; it is not kept from being collected. */
+struct handle *handle_of(lua_State *L, uint64_t object);
 /* Gives up a hold that the process of the slot took: this one, or the one it was forked from. */
 void handle_drop(uint64_t hold, int slot);
 /* In a forked child: makes an inherited handle this process's own. */

@@ -55,6 +55,7 @@ static int barrier_create(lua_State *L) {
   luaL_argcheck(L, parties >= 1 && parties <= BARRIER_MOST, 1, "number of parties out of range");
   if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_Number timeout = luaL_optnumber(L, 3, 0);
+  luaL_argcheck(L, timeout == timeout, 3, "a number of seconds expected, got nan");
   lua_settop(L, 3);
   struct handle *handle = handle_new(L, bind_barrier_class);
   uint64_t hold, block = barrier_new((uint32_t)parties, family_ledger(), &hold);

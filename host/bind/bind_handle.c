@@ -98,7 +98,7 @@ struct handle *handle_check(lua_State *L, int arg, const char *class) {
   if (lua_type(L, arg) == LUA_TUSERDATA && lua_rawlen(L, arg) == sizeof *handle)
     handle = lua_touserdata(L, arg);
   if (!handle || handle->class != class) handle = luaL_checkudata(L, arg, class);
-  if (handle->object == 0) luaL_argerror(L, arg, "it is closed");
+  if (handle->object == 0) bind_closed(L, arg, class);
   bind_check_family(L);
   return handle;
 }
@@ -146,10 +146,10 @@ static struct handle *find(lua_State *L, uint64_t object) {
   return NULL;
 }
 
-int handle_is_open(lua_State *L, uint64_t object) {
-  if (!find(L, object)) return 0;
-  lua_pop(L, 1);
-  return 1;
+struct handle *handle_of(lua_State *L, uint64_t object) {
+  struct handle *handle = find(L, object);
+  if (handle) lua_pop(L, 1);
+  return handle;
 }
 
 static const struct kind *kind_of(uint64_t object) {

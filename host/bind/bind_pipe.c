@@ -41,14 +41,26 @@ static int pipe_m_send(lua_State *L) {
   return 1;
 }
 
-/* After a wait in vain: whether nothing will ever come. A process that waits without a deadline and
-   is the only one that has the other end, too, waits for itself. */
-static int is_over(lua_State *L, uint64_t end, int64_t deadline) {
+/* After a wait in vain: whether nothing will ever come. */
+static int is_over(uint64_t end) {
   family_bury();
   uint64_t in = pipe_end(end)->in;
-  if (deadline == CLOCK_NEVER && pipe_is_lonely(end, handle_is_open(L, pipe_end(end)->peer)))
-    return queue_length(in) == 0;
   return queue_is_closed(in) && queue_length(in) == 0;
+}
+
+/* Who waits without a deadline and is the only one that has the other end, too, waits for itself.
+   An end that a forked child only inherited, and that all others have given up, it gives up as
+   well: then the pipe is closed, 1. Otherwise the end is open, what this process sends by it later
+   will come, and to wait for it now is a mistake. */
+static int check_deadlock(lua_State *L, uint64_t end) {
+  struct handle *peer = handle_of(L, pipe_end(end)->peer);
+  if (!peer || !pipe_is_lonely(end, 1) || queue_length(pipe_end(end)->in) > 0) return 0;
+  if (peer->slot == family_index())
+    return luaL_error(L, "deadlock: only this process has the pipe's other end and would wait for "
+                         "itself for ever (close that end here when others have it)");
+  peer->object = 0;
+  handle_drop(peer->hold, peer->slot);
+  return 1;
 }
 
 static int pipe_m_recv(lua_State *L) {
@@ -58,7 +70,8 @@ static int pipe_m_recv(lua_State *L) {
     int rc = message_get(L, in, clock_slice(deadline));
     if (rc == 0) return 1;
     if (rc != -ETIMEDOUT && rc != -EAGAIN) return bind_fail(L, rc);
-    if (is_over(L, end, deadline)) return bind_fail(L, -EPIPE);
+    if (is_over(end)) return bind_fail(L, -EPIPE);
+    if (deadline == CLOCK_NEVER && check_deadlock(L, end)) return bind_fail(L, -EPIPE);
     if (clock_now() >= deadline) return bind_fail(L, -ETIMEDOUT);
   }
 }
@@ -68,7 +81,7 @@ static int pipe_m_poll(lua_State *L) {
   uint64_t in = check_in(L), end = check(L);
   int64_t deadline = lua_isnoneornil(L, 2) ? 0 : bind_deadline(L, 2);
   int ready = queue_is_ready(in);
-  while (!ready && !(ready = is_over(L, end, deadline)) && clock_now() < deadline)
+  while (!ready && !(ready = is_over(end)) && clock_now() < deadline)
     ready = queue_wait(in, clock_slice(deadline)) == 0;
   lua_pushboolean(L, ready);
   return 1;
@@ -106,7 +119,7 @@ static int pipe_m_tostring(lua_State *L) {
 /* Whether recv would not wait: for mp.wait. */
 static int pipe_m_ready(lua_State *L) {
   uint64_t in = check_in(L);
-  lua_pushboolean(L, queue_is_ready(in) || is_over(L, check(L), 0));
+  lua_pushboolean(L, queue_is_ready(in) || is_over(check(L)));
   return 1;
 }
 

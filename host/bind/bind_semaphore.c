@@ -63,7 +63,8 @@ static void give(lua_State *L, struct handle *handle, uint32_t n) {
 static int semaphore_m_release(lua_State *L) {
   struct handle *handle = check(L, bind_semaphore_class);
   lua_Integer n = luaL_optinteger(L, 2, 1);
-  luaL_argcheck(L, n >= 1 && n <= SEMAPHORE_MOST, 2, "at least 1 expected");
+  luaL_argcheck(L, n >= 1, 2, "at least 1 expected");
+  luaL_argcheck(L, n <= SEMAPHORE_MOST, 2, "at most 2147483647 expected");
   give(L, handle, (uint32_t)n);
   return 0;
 }

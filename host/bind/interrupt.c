@@ -26,8 +26,11 @@ static int is_asked(lua_State *main) {
   return 0;
 }
 
+/* With the line of the level, or of the nearest Lua code that called it. */
 static int raise_at(lua_State *L, int level) {
+  lua_Debug ar;
   interrupt_forget(main_of(L));
+  while (lua_getstack(L, level, &ar) && lua_getinfo(L, "l", &ar) && ar.currentline < 0) level++;
   luaL_where(L, level);
   lua_pushliteral(L, "interrupted!");
   lua_concat(L, 2);

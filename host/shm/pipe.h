@@ -9,8 +9,11 @@
    without a hold: the other end may be gone, and is only asked how many holds it has.
    Dies while it takes an end apart: closing twice is as good as once, the next who sweeps does it.
 
-   Somebody who waits for a message although nobody but itself has the other end would wait for
-   ever; pipe_is_lonely says so. */
+   "Closed" is final: nobody has the other end, and nobody ever will. Somebody who waits without a
+   deadline although nobody but itself has the other end would wait for ever; pipe_is_lonely says
+   so, and the wait ends with an error, as a lock's does that its holder takes again (an end that it
+   only inherited by a fork it gives up instead, which closes the pipe). A queue has no ends: who
+   waits for one that nobody else has waits. */
 #ifndef SHM_PIPE_H
 #define SHM_PIPE_H
 

@@ -53,7 +53,9 @@ end
 ---@param name string
 ---@param value any
 function check.timeout(level, position, name, value)
-  if value ~= nil then check.type(level + 1, position, name, value, "number") end
+  if value == nil then return end
+  check.type(level + 1, position, name, value, "number")
+  if value ~= value then check.fail(level + 1, position, name, "a number of seconds expected, got nan") end
 end
 
 ---Raises unless the value can be called.

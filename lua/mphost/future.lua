@@ -1,4 +1,5 @@
 -- The promise of a call's result.
+local check = require "mphost.check"
 local core = require "mphost.core"
 local process = require "mphost.process"
 local wait = require "mphost.wait"
@@ -59,6 +60,7 @@ end
 ---@return string? message
 ---@return string? name
 function methods:wait(timeout)
+  check.timeout(1, 1, "wait", timeout)
   if wait.one(self._call, timeout and core.clock() + timeout) then return true end
   return nil, "timed out", "timeout"
 end
@@ -67,6 +69,7 @@ end
 ---@param timeout number?  seconds
 ---@return any ...  nil, message, "timeout" or "cancelled" when there is no result
 function methods:get(timeout)
+  check.timeout(1, 1, "get", timeout)
   local ok, message, name = self:wait(timeout)
   if not ok then return nil, message, name end
   if self._harm then error(self._harm[1], 0) end
@@ -123,6 +126,7 @@ function future.as_completed(list, timeout)
   if type(list) ~= "table" then
     error(("bad argument #1 to 'as_completed' (table expected, got %s)"):format(type(list)), 2)
   end
+  check.timeout(1, 2, "as_completed", timeout)
   local pending, seen = {}, {}
   for i, each in ipairs(list) do
     if not is_future(each) then

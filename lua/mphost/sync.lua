@@ -82,7 +82,7 @@ function sync.Barrier(parties, action, timeout)
   end
   parties = check.count(1, "parties of 'Barrier'", parties, 1, 10000)
   if action ~= nil then check.callable(1, 2, "Barrier", action) end
-  if timeout ~= nil then check.type(1, 3, "Barrier", timeout, "number") end
+  check.timeout(1, 3, "Barrier", timeout)
   local barrier = construct("Barrier", core.barrier, parties, action, timeout)
   return barrier
 end

@@ -61,7 +61,7 @@ function Queue:put_many(list, timeout) end
 ---@return "timeout"|"closed"|"empty"? name
 function Queue:get_many(max, timeout) end
 
----An iterator over messages until the queue is closed and empty.
+---An iterator, a function that needs no arguments, over messages until the queue is closed and empty.
 ---@return fun(): any
 function Queue:iter() end
 
@@ -94,10 +94,12 @@ local Connection = {}
 ---@return "closed"? name  nobody has the other end
 function Connection:send(value) end
 
+---Waits for a message. Raises when there is no timeout and only this process has the other end: it would wait for
+---itself for ever.
 ---@param timeout number?
 ---@return any
 ---@return string? message
----@return "timeout"|"closed"? name
+---@return "timeout"|"closed"? name  closed: nobody has the other end, and nothing will ever come
 function Connection:recv(timeout) end
 
 ---Whether recv would return at once: with a message, or because none will ever come.
@@ -212,7 +214,7 @@ function Dict:set(key, value) end
 function Dict:add(key, n) end
 
 ---d[key] = f(d[key]) as one step: f runs, with nothing locked, again when the key was changed meanwhile. So it must not
----change that key itself.
+---change that key itself, which raises.
 ---@param key mphost.Key
 ---@param f fun(value: any): any  nil deletes
 ---@return any after
