@@ -88,7 +88,7 @@ void array_check_length(lua_State *L, const struct array_handle *array) {
 struct array_handle *array_check(lua_State *L, int arg) {
   struct array_handle *array = as_array(L, arg);
   if (!array) array = luaL_checkudata(L, arg, bind_array_class);
-  if (array->handle.object == 0) luaL_argerror(L, arg, "it is closed");
+  if (array->handle.object == 0) bind_closed(L, arg, bind_array_class);
   if (!array->ready) make_ready(L, array);
   if (array->file) array_check_length(L, array);
   return array;
@@ -282,7 +282,7 @@ static int array_m_add(lua_State *L) {
   const struct number *type = array->span.type;
   check_arithmetic(L, array);
   uint64_t i = check_index(L, 2, array), before;
-  if (span_apply(&array->span, i, number_add, number_check(L, 3, type), &before) < 0)
+  if (span_apply(&array->span, i, number_add, number_operand(L, 3, type), &before) < 0)
     return luaL_error(L, "the result is out of range for type '%c'", type->letter);
   return number_push(L, type, before);
 }

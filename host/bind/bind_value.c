@@ -12,6 +12,14 @@ static struct cell *check(lua_State *L) {
   return heap_payload(handle_check(L, 1, bind_value_class)->object);
 }
 
+/* The same for who changes it: counted in the handle, so that `update` knows its function's own
+ * changes from those of others. */
+static struct cell *check_to_change(lua_State *L) {
+  struct handle *handle = handle_check(L, 1, bind_value_class);
+  handle->taken++;
+  return heap_payload(handle->object);
+}
+
 static int value_create(lua_State *L) {
   const struct number *type = number_checktype(L, 1);
   uint64_t bits = lua_isnoneornil(L, 2) ? 0 : number_check(L, 2, type);
@@ -42,66 +50,70 @@ static int step_xor(uint32_t letter, uint64_t before, uint64_t x, uint64_t *afte
   return 0;
 }
 
-static int apply(lua_State *L, number_step *step, int only_integers) {
-  struct cell *cell = check(L);
+typedef uint64_t operand(lua_State *L, int arg, const struct number *type);
+
+static int apply(lua_State *L, number_step *step, operand *of, int only_integers) {
+  struct cell *cell = check_to_change(L);
   const struct number *type = number_of(cell->type);
   if (type->letter == '?' || (only_integers && type->is_float))
     return luaL_error(L, "a Value of type '%c' has no such operation", type->letter);
   uint64_t before;
-  if (cell_apply(cell, step, number_check(L, 2, type), &before) < 0)
+  if (cell_apply(cell, step, of(L, 2, type), &before) < 0)
     return luaL_error(L, "the result is out of range for type '%c'", type->letter);
   return number_push(L, type, before);
 }
 
 /* All 64-bit integers wrap alike and all are in range: the processor's own step does. */
 static int value_m_add(lua_State *L) {
-  struct cell *cell = check(L);
+  struct cell *cell = check_to_change(L);
   const struct number *type = number_of(cell->type);
-  if (type->bytes != 8 || type->is_float) return apply(L, number_add, 0);
+  if (type->bytes != 8 || type->is_float) return apply(L, number_add, number_operand, 0);
   lua_Integer x = luaL_checkinteger(L, 2);
   lua_pushinteger(L, (lua_Integer)cell_add(cell, (uint64_t)x));
   return 1;
 }
 static int value_m_sub(lua_State *L) {
-  return apply(L, number_sub, 0);
+  return apply(L, number_sub, number_operand, 0);
 }
 static int value_m_max(lua_State *L) {
-  return apply(L, number_max, 0);
+  return apply(L, number_max, number_check, 0);
 }
 static int value_m_min(lua_State *L) {
-  return apply(L, number_min, 0);
+  return apply(L, number_min, number_check, 0);
 }
 static int value_m_band(lua_State *L) {
-  return apply(L, step_and, 1);
+  return apply(L, step_and, number_check, 1);
 }
 static int value_m_bor(lua_State *L) {
-  return apply(L, step_or, 1);
+  return apply(L, step_or, number_check, 1);
 }
 static int value_m_bxor(lua_State *L) {
-  return apply(L, step_xor, 1);
+  return apply(L, step_xor, number_check, 1);
 }
 
 static int value_m_swap(lua_State *L) {
-  struct cell *cell = check(L);
+  struct cell *cell = check_to_change(L);
   const struct number *type = number_of(cell->type);
   return number_push(L, type, cell_swap(cell, number_check(L, 2, type)));
 }
 
 static int value_m_cas(lua_State *L) {
-  struct cell *cell = check(L);
+  struct cell *cell = check_to_change(L);
   const struct number *type = number_of(cell->type);
   lua_pushboolean(L, cell_replace(cell, number_check(L, 2, type), number_check(L, 3, type)));
   return 1;
 }
 
-/* update(f): value = f(value) as one step: f runs again when another process came between. Returns
- * the new value. */
+/* update(f): value = f(value) as one step: f runs again when another process came between, which it
+ * must not do itself. Returns the new value. */
 static int value_m_update(lua_State *L) {
   struct cell *cell = check(L);
+  struct handle *handle = lua_touserdata(L, 1);
   const struct number *type = number_of(cell->type);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   for (;;) {
     uint64_t before = cell_load(cell);
+    uint32_t changes = handle->taken;
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
     number_push(L, type, before);
@@ -110,7 +122,12 @@ static int value_m_update(lua_State *L) {
     uint64_t after;
     if (!number_read(L, 3, type, &after))
       return luaL_error(L, "the function of 'update' returned: %s", lua_tostring(L, -1));
-    if (cell_replace(cell, before, after)) return 1;
+    if (cell_replace(cell, before, after)) {
+      handle->taken++; /* an outer update's function has changed it */
+      return 1;
+    }
+    if (handle->taken != changes)
+      return luaL_error(L, "the function of 'update' changed the value itself");
   }
 }
 
@@ -142,7 +159,7 @@ static int value_index(lua_State *L) {
 }
 
 static int value_newindex(lua_State *L) {
-  struct cell *cell = check(L);
+  struct cell *cell = check_to_change(L);
   if (!lua_rawequal(L, 2, lua_upvalueindex(1)))
     return luaL_error(L, "a Value has no field '%s'; its number is .value",
                       luaL_tolstring(L, 2, NULL));

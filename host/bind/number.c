@@ -17,7 +17,9 @@ int number_read(lua_State *L, int index, const struct number *type, uint64_t *bi
     lua_Number x = lua_tonumberx(L, index, &is_number);
     if (!is_number) return wrong_type(L, index, "number");
     *bits = number_round(type, x);
-    return 1;
+    if (number_fits(type, x)) return 1;
+    lua_pushfstring(L, "%f is out of range for type '%c'", x, type->letter);
+    return 0;
   }
   lua_Integer x = lua_tointegerx(L, index, &is_number);
   if (!is_number) {
@@ -29,6 +31,11 @@ int number_read(lua_State *L, int index, const struct number *type, uint64_t *bi
   if (number_holds(type, x)) return 1;
   lua_pushfstring(L, "%I is out of range for type '%c'", x, type->letter);
   return 0;
+}
+
+uint64_t number_operand(lua_State *L, int arg, const struct number *type) {
+  if (type->is_float || type->kind == NUMBER_BOOL) return number_check(L, arg, type);
+  return (uint64_t)luaL_checkinteger(L, arg);
 }
 
 uint64_t number_check(lua_State *L, int arg, const struct number *type) {

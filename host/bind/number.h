@@ -14,6 +14,10 @@ int number_read(lua_State *L, int index, const struct number *type, uint64_t *bi
 /* The bits of an argument; raises when it is none of the type's. */
 uint64_t number_check(lua_State *L, int arg, const struct number *type);
 
+/* The same of what is added or subtracted: of an integer type, any integer; the result's range
+ * counts. */
+uint64_t number_operand(lua_State *L, int arg, const struct number *type);
+
 /* The type that a letter at an argument names; raises when it is none. */
 const struct number *number_checktype(lua_State *L, int arg);
 

@@ -2,6 +2,7 @@
 #include "shm/number.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stddef.h>
 
 static const struct number types[128] = {
@@ -26,6 +27,10 @@ int number_holds(const struct number *type, int64_t x) {
   return x >= 0 && x < (int64_t)1 << bits;
 }
 
+int number_fits(const struct number *type, double x) {
+  return type->kind != NUMBER_F32 || isinf((float)x) == isinf(x);
+}
+
 uint64_t number_round(const struct number *type, double x) {
   return number_bits(type->kind == NUMBER_F32 ? (double)(float)x : x);
 }
@@ -37,13 +42,15 @@ static int integer_step(const struct number *type, int64_t result, int overflowe
   return 0;
 }
 
+static int float_step(const struct number *type, double result, uint64_t *after) {
+  *after = number_round(type, result);
+  return number_fits(type, result) ? 0 : -ERANGE;
+}
+
 int number_add(uint32_t letter, uint64_t before, uint64_t x, uint64_t *after) {
   const struct number *type = &types[letter];
   int64_t result;
-  if (type->is_float) {
-    *after = number_round(type, number_float(before) + number_float(x));
-    return 0;
-  }
+  if (type->is_float) return float_step(type, number_float(before) + number_float(x), after);
   int overflowed = __builtin_add_overflow((int64_t)before, (int64_t)x, &result);
   return integer_step(type, result, overflowed, after);
 }
@@ -51,10 +58,7 @@ int number_add(uint32_t letter, uint64_t before, uint64_t x, uint64_t *after) {
 int number_sub(uint32_t letter, uint64_t before, uint64_t x, uint64_t *after) {
   const struct number *type = &types[letter];
   int64_t result;
-  if (type->is_float) {
-    *after = number_round(type, number_float(before) - number_float(x));
-    return 0;
-  }
+  if (type->is_float) return float_step(type, number_float(before) - number_float(x), after);
   int overflowed = __builtin_sub_overflow((int64_t)before, (int64_t)x, &result);
   return integer_step(type, result, overflowed, after);
 }

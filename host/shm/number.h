@@ -3,7 +3,7 @@
    A type is one of string.pack's letters. Whatever its width, a number is handed around as 64 bits:
    integers extended by their sign or by zeros, booleans 0 or 1, floats as the bits of a double
    (rounded already to what a float of 4 bytes can hold). Unsigned types of 8 bytes take all Lua
-   integers, as their bits. */
+   integers, as their bits: as string.pack does. */
 #ifndef SHM_NUMBER_H
 #define SHM_NUMBER_H
 
@@ -39,6 +39,9 @@ const struct number *number_of(uint32_t letter);
 
 /* Whether an integer is one of the type's. */
 int number_holds(const struct number *type, int64_t x);
+
+/* Whether a float is one of the type's: no finite one that is rounded to infinity. */
+int number_fits(const struct number *type, double x);
 
 /* A float of the type, rounded to its width. */
 uint64_t number_round(const struct number *type, double x);

@@ -43,6 +43,8 @@ describe("Value", function()
       v.value = most
       assert.equal(most, v.value)
       if bits < 64 then
+        assert.equal(most, v:add(-1))
+        assert.equal(most - 1, v:sub(-1))
         assert.is_false(pcall(function() v.value = most + 1 end))
         assert.is_false(pcall(function() v.value = least - 1 end))
         assert.is_false(pcall(mp.Value, letter, most + 1))
@@ -205,6 +207,33 @@ describe("Value", function()
     a:join()
     v:add(1)
     assert.is_true(b:result())
+  end)
+
+  it("has floats of 4 bytes that are no infinity by mistake", function()
+    local v = mp.Value("f", math.huge)
+    assert.equal(math.huge, v.value)
+    raises("1e+300 is out of range for type 'f'", function() v.value = 1e300 end)
+    raises("out of range for type 'f'", function() mp.Value("f", -1e300) end)
+    v.value = 3e38
+    raises("the result is out of range for type 'f'", function() v:add(3e38) end)
+    assert.is_true(v.value > 2.9e38 and v.value < 3.1e38)
+    assert.equal(-1, mp.Value("J", -1).value) -- its bits, as string.pack has it
+  end)
+
+  it("tells who changes the value inside of its own update", function()
+    local v = mp.Value("i", 1)
+    local changes = {
+      function() v:add(1) return 0 end,
+      function() v.value = v.value + 1 return 0 end,
+      function() v:swap(v.value + 1) return 0 end,
+      function() v:cas(v.value, v.value + 1) return 0 end,
+      function() v:update(function(x) return x + 1 end) return 0 end,
+    }
+    for i, change in ipairs(changes) do
+      raises("the function of 'update' changed the value itself", function() v:update(change) end)
+      assert.equal(1 + i, v.value)
+    end
+    assert.equal(7, v:update(function(x) v:add(1) v:sub(1) return x + 1 end))
   end)
 
   it("raises misuse at the line of the call", function()
