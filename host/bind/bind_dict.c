@@ -156,10 +156,84 @@ static int put(lua_State *L, const struct dict_key *key, int index, const uint64
   return rc;
 }
 
+/* ---- changes that an update has to know of ---- */
+
+/* While handle->taken is not 0, the registry has, under an address inside of the handle, a table:
+   how often this state changed each key through the handle, and under `everything` how often all of
+   them. Nothing of it is there as long as nobody comes between an update's reading and writing. */
+#define WATCH "mphost.core.Watch"
+static const char everything;
+
+static void *watched(struct handle *handle) {
+  return &handle->taken;
+}
+
+/* Adds one to the field of the table on top whose key is at `index`, or to `everything` (0). */
+static void count(lua_State *L, int index) {
+  if (index)
+    lua_pushvalue(L, index);
+  else
+    lua_pushlightuserdata(L, (void *)&everything);
+  lua_pushvalue(L, -1);
+  lua_rawget(L, -3);
+  lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+  lua_remove(L, -2);
+  lua_rawset(L, -3);
+}
+
+/* The handle at 1 has changed the key at `index`, or all (0). */
+static void note_change(lua_State *L, int index) {
+  struct handle *handle = lua_touserdata(L, 1);
+  if (__builtin_expect(handle->taken == 0, 1)) return;
+  luaL_checkstack(L, 6, NULL);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, watched(handle)) == LUA_TTABLE) count(L, index);
+  lua_pop(L, 1);
+}
+
+/* How often the key at 2 was changed. */
+static lua_Integer changes_seen(lua_State *L) {
+  luaL_checkstack(L, 6, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, watched(lua_touserdata(L, 1)));
+  lua_pushvalue(L, 2);
+  lua_rawget(L, -2);
+  lua_rawgetp(L, -2, &everything);
+  lua_Integer changes = lua_tointeger(L, -1) + lua_tointeger(L, -2);
+  lua_pop(L, 3);
+  return changes;
+}
+
+static int end_watch(lua_State *L) {
+  struct handle **of = luaL_checkudata(L, 1, WATCH);
+  if (!*of) return 0;
+  if (--(*of)->taken == 0) {
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, watched(*of));
+  }
+  *of = NULL;
+  return 0;
+}
+
+/* From now until the calling function ends: in its slot 4, to be closed, with the handle at 1,
+ * which is on that function's stack. */
+static void begin_watch(lua_State *L) {
+  struct handle *handle = lua_touserdata(L, 1), **of = lua_newuserdatauv(L, sizeof(void *), 0);
+  *of = NULL;
+  luaL_setmetatable(L, WATCH);
+  lua_replace(L, 4);
+  if (handle->taken == 0) {
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, watched(handle));
+  }
+  handle->taken++;
+  *of = handle;
+  lua_toclose(L, 4);
+}
+
 static int put_or_raise(lua_State *L, const struct dict_key *key, int index,
                         const uint64_t *expected) {
   int rc = put(L, key, index, expected);
   if (rc < 0 && rc != -EAGAIN) bind_fail(L, rc);
+  if (rc >= 0) note_change(L, 2);
   return rc;
 }
 
@@ -227,6 +301,7 @@ static int dict_m_delete(lua_State *L) {
   uint64_t dict = check(L);
   check_key(L, 2, &key);
   int rc = dict_put(dict, &key, &(struct dict_value){.kind = DICT_NOTHING}, NULL);
+  note_change(L, 2);
   lua_pushboolean(L, rc);
   return 1;
 }
@@ -243,25 +318,35 @@ static int dict_m_add(lua_State *L) {
     return luaL_error(L, "cannot add to the value of key '%s': it is not a number",
                       luaL_tolstring(L, 2, NULL));
   if (rc < 0) return bind_fail(L, rc);
+  note_change(L, 2);
   push_value(L, &before, 0);
   return 1;
 }
 
-/* update(k, f): f's last result. f runs with no lock held, and again when another process came
- * between. */
+/* update(k, f): f's last result. f runs with no lock held, and again when somebody came between;
+ * from the second time on it is found out whether that was f itself, which would go on for ever. */
 static int dict_m_update(lua_State *L) {
   struct dict_key key;
   uint64_t seen;
   check(L);
   check_key(L, 2, &key);
   luaL_checktype(L, 3, LUA_TFUNCTION);
-  do {
-    lua_settop(L, 3);
+  lua_settop(L, 3);
+  lua_pushnil(L);
+  for (int again = 0;; again = 1) {
+    lua_settop(L, 4);
+    if (again && lua_isnil(L, 4)) begin_watch(L);
+    lua_Integer changes = again ? changes_seen(L) : 0;
     lua_pushvalue(L, 3);
     push_found(L, check(L), &key, &seen);
     lua_call(L, 1, 1);
-  } while (put_or_raise(L, &key, 4, &seen) == -EAGAIN);
-  lua_settop(L, 4);
+    int rc = put_or_raise(L, &key, 5, &seen);
+    if (rc != -EAGAIN) break;
+    if (again && changes_seen(L) != changes)
+      return luaL_error(L, "the function of 'update' changed key '%s' itself",
+                        luaL_tolstring(L, 2, NULL));
+  }
+  lua_settop(L, 5);
   return 1;
 }
 
@@ -303,6 +388,7 @@ static int dict_m_cas(lua_State *L) {
 
 static int dict_m_clear(lua_State *L) {
   dict_clear(check(L));
+  note_change(L, 0);
   return 0;
 }
 
@@ -420,6 +506,8 @@ static int dict_tostring(lua_State *L) {
 }
 
 void bind_dict(lua_State *L) {
+  static const luaL_Reg none[] = {{NULL, NULL}};
+  bind_class(L, WATCH, none, end_watch);
   static const luaL_Reg methods[] = {
       {"get", dict_m_get},
       {"set", dict_m_set},

@@ -217,6 +217,31 @@ describe("Dict", function()
     assert.truthy(why:find("it is closed", 1, true))
   end)
 
+  it("tells who changes the key inside of its own update", function()
+    local d = mp.Dict { k = 1, other = 0 }
+    local changes = {
+      function() d.k = d.k + 1 return 0 end,
+      function() d:add("k", 1) return 0 end,
+      function() d:swap("k", d.k + 1) return 0 end,
+      function() d:update("k", function(x) return x + 1 end) return 0 end,
+      function() local k = d.k d:delete "k" d:set("k", k + 1) return 0 end,
+      function() local k = d.k d:clear() d.k = k + 1 return 0 end,
+      function() pcall(d.update, d, "k", function() d:add("k", 1) error "x" end) return 0 end,
+    }
+    for i, change in ipairs(changes) do
+      raises("the function of 'update' changed key 'k' itself", function() d:update("k", change) end)
+      assert.equal(1 + 2 * i, d.k) -- it ran twice
+    end
+    local runs = 0
+    assert.equal(3, d:update("k", function()
+      runs = runs + 1
+      d.other = runs -- another key
+      if runs <= 2 then mp.spawn(function() d.k = 10 + runs end):join() end
+      return runs
+    end))
+    assert.same({ 3, 3 }, { d.k, d.other })
+  end)
+
   it("swaps, and compares and swaps", function()
     local d = mp.Dict { a = 1 }
     assert.equal(1, d:swap("a", { 2 }))
