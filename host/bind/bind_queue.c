@@ -138,17 +138,21 @@ static int queue_m_wait_done(lua_State *L) {
   return 1;
 }
 
+/* Upvalue: the handle. It is given to whoever asks for an iterator and nothing else. */
 static int iterate(lua_State *L) {
-  int rc = message_get(L, check(L), CLOCK_NEVER);
+  const struct handle *handle = lua_touserdata(L, lua_upvalueindex(1));
+  if (handle->object == 0) return bind_closed(L, 0, handle->class);
+  bind_check_family(L);
+  int rc = message_get(L, handle->object, CLOCK_NEVER);
   if (rc == -EPIPE) return 0;
   return rc < 0 ? bind_fail(L, rc) : 1;
 }
 
 static int queue_m_iter(lua_State *L) {
   check(L);
-  lua_pushcfunction(L, iterate);
   lua_pushvalue(L, 1);
-  return 2;
+  lua_pushcclosure(L, iterate, 1);
+  return 1;
 }
 
 static int queue_m_tostring(lua_State *L) {

@@ -514,6 +514,25 @@ describe("Queue", function()
     for _, p in ipairs(list) do assert.is_true(p:result()) end
   end)
 
+  it("gives an iterator that stands by itself", function()
+    local function filled()
+      local q = mp.Queue()
+      q:put_many { 1, 2, 3 }
+      q:close()
+      return q
+    end
+    local next_one = filled():iter()
+    collectgarbage()
+    assert.same({ 1, 2, 3 }, { next_one(), next_one(), next_one() })
+    assert.is_nil((next_one()))
+    local pool <close> = mp.Pool(2)
+    assert.same({ 2, 4, 6, n = 3 }, pool:map(function(x) return x * 2 end, filled():iter()))
+    local q = filled()
+    next_one = q:iter()
+    getmetatable(q).__close(q)
+    tool.raises("the Queue cannot be used: it is closed", function() next_one() end)
+  end)
+
   it("a closed handle says so; the queue lives on for others", function()
     local q = mp.Queue()
     local p <close> = mp.spawn(function()
