@@ -207,6 +207,13 @@ static void begin_chunk(struct run *run, int64_t number) {
   atomic_store_explicit(&me->item, run->chunk->first, memory_order_relaxed);
 }
 
+/* Whether there was a chunk to be had. */
+static int claim(struct run *run) {
+  int64_t number = run->over ? -1 : job_claim(run->job);
+  if (number >= 0) begin_chunk(run, number);
+  return number >= 0;
+}
+
 static void end_chunk(struct run *run, uint32_t state) {
   struct status *me = family_status();
   int64_t now = clock_now();
@@ -236,8 +243,7 @@ static void have_function(lua_State *L, struct run *run) {
 static int run_chunks(lua_State *L) {
   struct run *run = lua_touserdata(L, RUN);
   int loaded = run->job->inherited != 0;
-  for (int64_t i; !run->over && (i = job_claim(run->job)) >= 0;) {
-    begin_chunk(run, i);
+  while (claim(run)) {
     if (!loaded) have_function(L, run);
     loaded = 1;
     if (joblog_fd >= 0 && !*run->call) {
@@ -297,10 +303,11 @@ static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, ui
     lua_pushlightuserdata(L, &run);
     for (int i = 0; i < 4; i++) lua_pushvalue(L, base + i);
     if (lua_pcall(L, 5, 0, 0) == LUA_OK) break;
-    if (run.chunk)
-      end_early(L, &run);
-    else
+    if (!run.chunk && !claim(&run)) { /* it found no memory to begin: nor would it the next time */
       lua_pop(L, 1);
+      break;
+    }
+    end_early(L, &run);
   }
   guard_close(L, &guard);
   arena_fini(&run.arena);

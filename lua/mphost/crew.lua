@@ -32,10 +32,25 @@ function crew.guarded(f)
   return false, record
 end
 
+-- What the state of a worker needs to begin at all.
+local ROOM = 64 << 10
+
+-- The limit is on all that the state has, with what it inherited: a worker that has more from the first could do nothing.
+-- The record of that failure, or nil.
+local function set_limit(memory)
+  local function lacks() return collectgarbage("count") * 1024 + ROOM > memory end
+  if lacks() then collectgarbage() end
+  if not lacks() then return core.limit(memory) end
+  local has = math.ceil(collectgarbage("count"))
+  return { kind = "memory", message = ("option 'memory' allows %d KB, and a worker of this pool has %d KB before it begins"
+    ):format(memory >> 10, has) }
+end
+
+-- The record of a failure, or nil.
 local function prepare(pool)
   local options = pool._options
   if options.nice then core.nice(options.nice) end
-  if options.memory then core.limit(options.memory) end
+  return options.memory and set_limit(options.memory)
 end
 
 local function worker_body(pool, number)
@@ -45,10 +60,10 @@ local function worker_body(pool, number)
       pool._seed + number)
     pool._worker_pid = core.pid()
     if pool._options.pin then core.pin(number - 1) end
-    prepare(pool)
-    if pool._init then ok, record = crew.guarded(pool._init) end
-    if not ok then
-      core.leave { init = record }
+    local unfit = prepare(pool)
+    if not unfit and pool._init then ok, record = crew.guarded(pool._init) end
+    if unfit or not ok then
+      core.leave { unfit = unfit, init = record }
       return 1
     end
     local inherited = pool._inherited
@@ -175,6 +190,10 @@ local function init_failure(pool, worker, left)
   if left and left.init then
     for key, value in pairs(left.init) do fields[key] = value end
     fields.message = ("init of worker %d failed: %s"):format(worker.number, left.init.message)
+    return errors.new(fields)
+  end
+  if left and left.unfit then
+    for key, value in pairs(left.unfit) do fields[key] = value end
     return errors.new(fields)
   end
   if worker.begun then return nil end

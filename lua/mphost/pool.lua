@@ -186,8 +186,8 @@ end
 ---nice =, pin =, seed =, name =}`. They fork at the first call. timeout: seconds that an item may run; max_tasks: items
 ---after which a worker is replaced; retries: how often an item is tried again whose worker died under it (of a signal;
 ---not by os.exit, nor because it had run too long or had too much memory: it would again); memory: bytes or "512M" that
----a worker's Lua state may have, and with a quarter and 16 MB more what C code takes beside it; pin: each worker stays
----on a CPU of its own; seed: what the tasks' random numbers come from.
+---a worker's Lua state may have, with what it inherits, and with a quarter and 16 MB more what C code takes beside it;
+---pin: each worker stays on a CPU of its own; seed: what the tasks' random numbers come from.
 ---@param options integer|table|nil
 ---@return mphost.Pool
 function pool.Pool(options)

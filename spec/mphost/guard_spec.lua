@@ -74,6 +74,28 @@ describe("A worker's memory", function()
     raises("option 'memory': bytes expected", function() mp.Pool { memory = "lots" } end)
   end)
 
+  it("of which a worker has more before it begins fails the calls", function()
+    helper.deadline(20)
+    local pool <close> = mp.Pool { workers = 2, memory = 100000 }
+    for _ = 1, 2 do
+      local err = error_of(pool.apply, pool, square, 2)
+      assert.equal("memory", err.kind)
+      assert.truthy(err.message:find "^option 'memory' allows 97 KB, and a worker of this pool has %d+ KB before it",
+        err.message)
+    end
+    assert.equal("memory", error_of(mp.map, square, { 1, 2 }, { memory = 1 }).kind)
+  end)
+
+  it("which ends between two tasks: each gets an answer", function()
+    helper.deadline(20)
+    local pool <close> = mp.Pool { workers = 1, memory = "64M" }
+    local _, errors = pool:map(function(x)
+      if x == 1 then require("mphost.core").limit(1) end
+      return { x }
+    end, mp.range(1, 4), { on_error = "collect", chunk = 1 })
+    for i = 1, 4 do assert.equal("memory", errors[i].kind) end
+  end)
+
   -- probe.eat takes it by malloc. A sanitizer's keeps what is freed: there such figures say nothing.
   local it = (os.getenv "MPHOST_SANITIZE" or "") ~= "" and pending or it
 
