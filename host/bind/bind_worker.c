@@ -102,9 +102,11 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
   return rc == 0;
 }
 
-/* Says what kind of failure the record on top is. */
-static void mark_failure(lua_State *L, int status) {
-  if (status == LUA_ERRMEM)
+/* Says what kind of failure the record on top is, and which item's. */
+static void mark_failure(lua_State *L, const struct job *job, int status, int why) {
+  if (why)
+    guard_record(L, job, status, why);
+  else if (status == LUA_ERRMEM)
     outcome_record(L, "memory");
   else if (status != LUA_ERRRUN)
     outcome_record(L, NULL);
@@ -130,12 +132,8 @@ static int run_item(lua_State *L, struct run *run, uint64_t index) {
   guard_begin(run->job, index);
   int status = call(L, run->job->mode);
   int why = guard_end();
-  if (why) {
-    guard_record(L, run->job, status, why);
-    return 1;
-  }
-  if (status == LUA_OK) return 0;
-  mark_failure(L, status);
+  if (status == LUA_OK && !why) return 0;
+  mark_failure(L, run->job, status, why);
   return 1;
 }
 
@@ -361,6 +359,7 @@ static int worker_at(lua_State *L) {
   uint64_t index = (uint64_t)luaL_checkinteger(L, 1);
   atomic_store_explicit(&family_status()->part, index, memory_order_relaxed);
   guard_seed(index);
+  guard_restart_clock();
   return 0;
 }
 

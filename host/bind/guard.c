@@ -113,6 +113,8 @@ void guard_open(lua_State *L, struct guard *before, const struct job *job) {
   if (guard_now.random) memcpy(before->random, guard_now.random, sizeof before->random);
   before->seed = guard_now.seed;
   guard_now.seed = job->seed;
+  before->timeout = guard_now.timeout;
+  guard_now.timeout = job->timeout;
   before->hook = lua_gethook(L);
   before->mask = lua_gethookmask(L);
   before->count = lua_gethookcount(L);
@@ -125,11 +127,17 @@ void guard_close(lua_State *L, const struct guard *before) {
   if (before->deadline != guard_now.deadline) set_deadline(before->deadline);
   guard_now.why = before->why;
   guard_now.seed = before->seed;
+  guard_now.timeout = before->timeout;
 }
 
 void guard_start_clock(uint64_t timeout) {
   guard_now.why = 0;
   set_deadline(clock_now() + (int64_t)timeout);
+}
+
+void guard_restart_clock(void) {
+  if (guard_now.timeout && guard_now.deadline)
+    set_deadline(clock_now() + (int64_t)guard_now.timeout);
 }
 
 int guard_take_why(void) {

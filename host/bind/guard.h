@@ -26,8 +26,8 @@
 
 #include "shm/job.h"
 
-#define GUARD_GRACE 200000000 /* ns */
-#define GUARD_WEIGH 20000000  /* ns */
+#define GUARD_GRACE 200000000     /* ns */
+#define GUARD_WEIGH 20000000      /* ns */
 #if defined(__SANITIZE_ADDRESS__) /* it keeps what is freed */
 #define GUARD_SLACK(limit) ((limit) / 4 + (1 << 30))
 #else
@@ -39,7 +39,7 @@ enum { GUARD_LATE = 1, GUARD_HEAVY };
 struct guard {
   int64_t deadline;
   int why;
-  uint64_t random[4], seed;
+  uint64_t random[4], seed, timeout;
   lua_Hook hook;
   int mask, count;
 };
@@ -52,6 +52,7 @@ void guard_armed(void);
 void guard_open(lua_State *L, struct guard *before, const struct job *job);
 void guard_close(lua_State *L, const struct guard *before);
 void guard_start_clock(uint64_t timeout);
+void guard_restart_clock(void); /* of an item that stands for several: the next of them */
 int guard_stop_clock(void);
 int guard_take_why(void);
 
@@ -60,6 +61,7 @@ int guard_take_why(void);
 extern struct guard_now {
   uint64_t *random, seed;
   int64_t deadline;
+  uint64_t timeout; /* the job's */
   int why;
   int limited; /* guard_limit was called: of all jobs */
 } guard_now;

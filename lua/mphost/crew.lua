@@ -35,15 +35,15 @@ end
 -- What the state of a worker needs to begin at all.
 local ROOM = 64 << 10
 
--- The limit is on all that the state has, with what it inherited: a worker that has more from the first could do nothing.
--- The record of that failure, or nil.
+-- The limit is on all that the state has, with what it inherited: a worker that has more from the first could do
+-- nothing. The record of that failure, or nil.
 local function set_limit(memory)
   local function lacks() return collectgarbage("count") * 1024 + ROOM > memory end
   if lacks() then collectgarbage() end
   if not lacks() then return core.limit(memory) end
   local has = math.ceil(collectgarbage("count"))
-  return { kind = "memory", message = ("option 'memory' allows %d KB, and a worker of this pool has %d KB before it begins"
-    ):format(memory >> 10, has) }
+  local message = "option 'memory' allows %d KB, and a worker of this pool has %d KB before it begins"
+  return { kind = "memory", message = message:format(memory >> 10, has) }
 end
 
 -- The record of a failure, or nil.

@@ -325,9 +325,10 @@ end
 
 local GROUPS = 256
 
--- Items in groups of which the limits depend on their number alone: so do the results.
-local function grouped(list, n)
-  local groups, size = {}, math.max(1, (n + GROUPS - 1) // GROUPS)
+-- Items in groups of which the limits depend on their number alone (and on the option chunk): so do the results.
+local function grouped(list, n, size)
+  local groups = {}
+  size = size or math.max(1, (n + GROUPS - 1) // GROUPS)
   for first = 1, n, size do
     local count = math.min(size, n - first + 1)
     groups[#groups + 1] = table.move(list, first, first + count - 1, 1, { first = first, n = count })
@@ -354,18 +355,33 @@ end
 
 methods._grouped = grouped
 
+-- Of a reduce: either all of its items have a result, or there is none.
+methods._reduce_known = { chunk = "number", retries = "number", timeout = "number", progress = "boolean|function" }
+
+---The options of a reduce, which know their types. Two frames below whoever called the library.
+---@param options table
+---@return table
+function methods._reduce_options(options)
+  return {
+    chunk = options.chunk and check.count(2, "option 'chunk'", options.chunk, 1),
+    retries = options.retries and check.count(2, "option 'retries'", options.retries, 0),
+    timeout = options.timeout and check.positive(2, "option 'timeout'", options.timeout),
+    progress = options.progress,
+  }
+end
+
 ---Two frames below whoever called the library.
 ---@param fold function
 ---@param merge function
 ---@param groups table
 ---@param list table  the items
 ---@param init any
----@param watch boolean|function|nil  the option progress
+---@param options table  as _reduce_options gives them
 ---@return any
-function methods:_reduce_groups(fold, merge, groups, list, init, watch)
+function methods:_reduce_groups(fold, merge, groups, list, init, options)
   local last = groups[#groups]
-  local call = Call.new(self, "reduce", fold, groups, #groups, { chunk = 1, progress = watch,
-    of_items = last and last.first + last.n - 1 })
+  local call = Call.new(self, "reduce", fold, groups, #groups, { chunk = 1, progress = options.progress,
+    timeout = options.timeout, retries = options.retries, of_items = last and last.first + last.n - 1 })
   call.source = list
   if not finish(call, 1) then return nil, "cancelled", "cancelled" end
   local merged, from = init, 1
@@ -380,13 +396,21 @@ end
 ---@param merge fun(a: any, b: any): any
 ---@param given table|function
 ---@param init any  merged in front of all; the result for no items
+---@param options {chunk: integer?, timeout: number?, retries: integer?, progress: boolean|function|nil}?  as map; chunk:
+---how many items are merged in one go (by itself that depends on their number alone); they are tried again as one
 ---@return any
-function methods:reduce(f, merge, given, init)
+function methods:reduce(f, merge, given, init, options)
   usable(self, "reduce", 0)
   check.callable(1, 1, "reduce", f)
   check.callable(1, 2, "reduce", merge)
   local list, n = items.list(1, 3, "reduce", given)
-  local merged = methods._reduce_groups(self, methods._fold(f, merge), merge, grouped(list, n), list, init)
+  if options ~= nil then
+    check.type(1, 5, "reduce", options, "table")
+    check.options(1, "reduce", options, methods._reduce_known)
+  end
+  local read = methods._reduce_options(options or {})
+  local groups = grouped(list, n, read.chunk)
+  local merged = methods._reduce_groups(self, methods._fold(f, merge), merge, groups, list, init, read)
   return merged
 end
 

@@ -9,14 +9,16 @@ local once = {}
 
 local call_options = { chunk = true, retries = true, on_error = true, timeout = true, window = true, progress = true }
 
--- Options of the call and of the pool, from one table.
-local function split(name, options)
+local of_calls = { chunk = "number", on_error = "string", window = "number", progress = "boolean|function" }
+
+-- Options of the call and of the pool, from one table; level: the caller of the library, from here.
+local function split(level, position, name, options, of_call)
   local for_call, for_pool, known = {}, {}, {}
   if options == nil then return for_call, for_pool end
-  check.type(3, 3, name, options, "table")
+  check.type(level, position, name, options, "table")
   for key, kind in pairs(pool.known) do known[key] = kind end
-  known.chunk, known.on_error, known.window, known.progress = "number", "string", "number", "boolean|function"
-  check.options(3, name, options, known)
+  for key, kind in pairs(of_call) do known[key] = kind end
+  check.options(level, name, options, known)
   for key, value in pairs(options) do
     if call_options[key] then for_call[key] = value else for_pool[key] = value end
   end
@@ -34,7 +36,7 @@ end
 local function run(name, method, f, given, options)
   check.callable(2, 1, name, f)
   local list, n = items.list(2, 2, name, given)
-  local for_call, for_pool = split(name, options)
+  local for_call, for_pool = split(3, 3, name, options, of_calls)
   local own <close> = pool_for(f, list, n, for_pool)
   local results = table.pack(pcall(method, own, f, list, for_call))
   if not results[1] then
@@ -75,17 +77,18 @@ end
 ---@param merge fun(a: any, b: any): any
 ---@param given table|function
 ---@param init any
----@param options table?  those of mp.Pool
+---@param options table?  those of pool:reduce and of mp.Pool
 ---@return any
 function once.reduce(f, merge, given, init, options)
   check.callable(1, 1, "reduce", f)
   check.callable(1, 2, "reduce", merge)
   local list, n = items.list(1, 3, "reduce", given)
-  local for_call, for_pool = split("reduce", options)
-  local groups = methods._grouped(list, n)
+  local for_call, for_pool = split(2, 5, "reduce", options, methods._reduce_known)
+  local read = methods._reduce_options(for_call)
+  local groups = methods._grouped(list, n, read.chunk)
   local fold = methods._fold(f, merge)
   local own <close> = pool_for(fold, groups, #groups, for_pool)
-  return methods._reduce_groups(own, fold, merge, groups, list, init, for_call.progress)
+  return methods._reduce_groups(own, fold, merge, groups, list, init, read)
 end
 
 return once

@@ -5,7 +5,7 @@ local probe = require "probe"
 local tool = require "mphost.tool"
 local helper = require "support.helper"
 
-local error_of = tool.error_of
+local error_of, raises = tool.error_of, tool.raises
 
 local function square(n) return n * n end
 
@@ -235,5 +235,36 @@ describe("reduce", function()
     end, merge, mp.range(1, 2000))
     assert.same({ "crash", 1234, "1234" }, { err.kind, err.index, err.item })
     assert.equal(2, #probe.children())
+  end)
+
+  it("takes the options of a call", function()
+    local pool <close> = mp.Pool(2)
+    local function plus(a, b) return a + b end
+    local told, tries = {}, mp.Value "i"
+    local function slow(x)
+      while x == 7 do end
+      mp.sleep(0.02)
+      return x
+    end
+    -- each item has its time, not each group
+    assert.equal(55, pool:reduce(function(x) mp.sleep(0.1) return x end, plus, mp.range(1, 10), nil,
+      { timeout = 0.4 * tool.slower, chunk = 10, progress = function(done) told[#told + 1] = done end }))
+    assert.equal(10, told[#told])
+    local err = error_of(pool.reduce, pool, slow, plus, mp.range(1, 10), 0,
+      { timeout = 0.2 * tool.slower, chunk = 5 })
+    assert.same({ "timeout", 7 }, { err.kind, err.index })
+    assert.equal("timeout", error_of(mp.reduce, slow, plus, mp.range(1, 10), 0, { timeout = 0.1 * tool.slower }).kind)
+    local function dies(x)
+      if x == 3 and tries:add(1) < 2 then require("probe").kill(mp.current_process().pid, 9) end
+      return x
+    end
+    assert.equal(15, pool:reduce(dies, plus, mp.range(1, 5), nil, { retries = 2 }))
+    local collect = { on_error = "collect" }
+    raises("unknown option 'on_error' to 'reduce'", function() pool:reduce(square, plus, {}, nil, collect) end)
+    raises("unknown option 'window' to 'reduce'", function() mp.reduce(square, plus, {}, nil, { window = 3 }) end)
+    raises("bad argument #5 to 'reduce' (table expected", function() pool:reduce(square, plus, {}, nil, 3) end)
+    raises("bad argument #5 to 'reduce' (table expected", function() mp.reduce(square, plus, {}, nil, 3) end)
+    raises("option 'chunk': a whole number", function() pool:reduce(square, plus, {}, 0, { chunk = 0 }) end)
+    raises("option 'chunk': a whole number", function() mp.reduce(square, plus, {}, 0, { chunk = 0 }) end)
   end)
 end)
