@@ -310,6 +310,12 @@ static int process_leave(lua_State *L) {
   return 0;
 }
 
+/* raise(number): that signal for this process. */
+static int process_raise(lua_State *L) {
+  lua_pushboolean(L, kill(getpid(), (int)luaL_checkinteger(L, 1)) == 0);
+  return 1;
+}
+
 /* doze(list, timeout): sleeps until something may have happened to one of the processes, queues or
    pools (that are watched) in it, a slice at most: true when one of the processes is dead. */
 static int process_doze(lua_State *L) {
@@ -358,11 +364,9 @@ void bind_process(lua_State *L) {
       {"is_gone", process_m_is_gone},   {"progress", process_m_progress},
       {"close", process_close},         {NULL, NULL},
   };
-  static const luaL_Reg functions[] = {{"fork", process_fork},
-                                       {"launch", process_launch},
-                                       {"leave", process_leave},
-                                       {"doze", process_doze},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"fork", process_fork},   {"launch", process_launch},
+                                       {"leave", process_leave}, {"raise", process_raise},
+                                       {"doze", process_doze},   {NULL, NULL}};
   bind_class(L, CLASS, methods, process_close);
   luaL_setfuncs(L, functions, 0);
 }

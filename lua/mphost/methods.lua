@@ -396,8 +396,8 @@ end
 ---@param merge fun(a: any, b: any): any
 ---@param given table|function
 ---@param init any  merged in front of all; the result for no items
----@param options {chunk: integer?, timeout: number?, retries: integer?, progress: boolean|function|nil}?  as map; chunk:
----how many items are merged in one go (by itself that depends on their number alone); they are tried again as one
+---@param options {chunk: integer?, timeout: number?, retries: integer?, progress: boolean|function|nil}?  as map;
+---chunk: how many items are merged in one go (by itself that depends on their number alone), or tried again
 ---@return any
 function methods:reduce(f, merge, given, init, options)
   usable(self, "reduce", 0)

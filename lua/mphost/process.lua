@@ -32,9 +32,23 @@ local function is_process(self, name, level)
   error(("'%s' is a method of a process: p:%s(...)"):format(name, name), level or 3)
 end
 
+local main = { name = "MainProcess", daemon = false, _foreign = true } -- foreign: as its children have it
+
+-- Whether it is this process.
+local function is_own(self)
+  return self == (current or main)
+end
+
 -- Raises at the caller's line unless it is a process that this one started.
 local function started(self, name)
   is_process(self, name, 4)
+  if is_own(self) then
+    error(name == "join" and "'join': a process cannot join itself" or
+      ("'%s': this is the process itself"):format(name), 3)
+  end
+  if self._foreign and not self._core then
+    error(("'%s': only the process that started '%s' can do that"):format(name, self.name), 3)
+  end
   if not self._core then error(("'%s': the process has not been started"):format(name), 3) end
   if self._foreign and not self._status then
     error(("'%s': only the process that started '%s' can do that"):format(name, self.name), 3)
@@ -114,7 +128,8 @@ end
 ---@param self {name: string}
 ---@param seed integer
 function process.become(self, seed)
-  parent = { name = process.current_process().name, pid = self._parent_pid, is_alive = function() return true end }
+  parent = setmetatable({ name = process.current_process().name, _own_pid = self._parent_pid, _foreign = true },
+    Process)
   for child in pairs(children) do child._foreign = true end
   current, children, count, method, helper = self, {}, 0, nil, nil
   self._own_pid = core.pid()
@@ -197,7 +212,7 @@ end
 ---@return mphost.Process self
 function methods:start()
   is_process(self, "start")
-  if self._core then error("a process can be started once only", 2) end
+  if self._core or self._foreign or is_own(self) then error("a process can be started once only", 2) end
   self._seed, self._parent_pid = process.seed(), core.pid()
   local record = process.start_method() ~= "fork" and {
     module = "mphost.process", entry = "arrive", name = self.name, daemon = self.daemon, seed = self._seed,
@@ -253,8 +268,8 @@ end
 ---@return boolean
 function methods:is_alive()
   is_process(self, "is_alive")
-  if self == current then return true end
-  if getmetatable(self) ~= Process or self._foreign then started(self, "is_alive") end
+  if is_own(self) or self._foreign and not self._core then return true end -- while we live our parent does
+  if self._foreign then started(self, "is_alive") end
   return self._core ~= nil and not settle(self)
 end
 
@@ -262,7 +277,7 @@ end
 ---@return string
 function methods:status()
   is_process(self, "status")
-  if self == current then return "running" end
+  if is_own(self) or self._foreign and not self._core then return "running" end
   if not self._core then return "not started" end
   if self._foreign and not self._status then return "started by another process" end
   if not settle(self) then return "running" end
@@ -271,6 +286,7 @@ end
 
 local function signaller(name, number)
   return function(self)
+    if is_own(self) then return core.raise(number) end
     local handle = started(self, name)
     if self._status then return true end
     handle:signal(number)
@@ -305,7 +321,7 @@ end
 
 local properties = {
   pid = function(self) return self._own_pid or self._child_pid end,
-  exitcode = function(self) return self ~= current and self._core and settle(self) and self._status or nil end,
+  exitcode = function(self) return not is_own(self) and self._core and settle(self) and self._status or nil end,
   sentinel = function(self)
     local handle = started(self, "sentinel")
     if self._closed then error("'sentinel': the process object is closed", 2) end
@@ -359,19 +375,16 @@ function process.spawn(f, ...)
   return process.Process(f, ...):start()
 end
 
-local function yes() return true end
-local main = { name = "MainProcess", daemon = false, is_alive = yes }
-
 ---The object of this process; in the first one: name "MainProcess" and pid.
 ---@return mphost.Process
 function process.current_process()
   if current then return current end
-  main.pid = core.pid()
-  return main
+  main._own_pid = core.pid()
+  return setmetatable(main, Process)
 end
 
 ---Name and pid of the process that started this one; nil in the first. While this process lives its parent does.
----@return {name: string, pid: integer}?
+---@return mphost.Process?  of which only name, pid, is_alive and status are there for its child
 function process.parent_process()
   return parent
 end
@@ -409,7 +422,7 @@ end
 -- What mp.wait may be asked about: whether it is ready, and what core.doze sleeps on.
 local function readiness(member)
   if getmetatable(member) == Process then
-    if not member._core and member ~= current then
+    if member:status() == "not started" then
       check.fail(2, 1, "wait", ("process '%s' has not been started"):format(member.name))
     end
     return not member:is_alive(), member._core

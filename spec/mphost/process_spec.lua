@@ -84,6 +84,46 @@ describe("Process", function()
     assert.same({ "MainProcess", probe.getpid() }, { p:result() })
   end)
 
+  it("knows what a process can do to itself and to its parent", function()
+    local function refused(f, ...)
+      local ok, why = pcall(f, ...)
+      return not ok and why:gsub("^[^\n]-:%d+: ", "")
+    end
+    local function all()
+      local me, parent = mp.current_process(), mp.parent_process()
+      local told = { me:status(), me:is_alive() }
+      for _, name in ipairs { "join", "result", "start" } do told[#told + 1] = refused(me[name], me) end
+      if parent then
+        for _, name in ipairs { "join", "kill", "start" } do told[#told + 1] = refused(parent[name], parent) end
+        told[#told + 1] = parent:status()
+        told[#told + 1] = parent:is_alive()
+      end
+      return told
+    end
+    local own = { "running", true, "'join': a process cannot join itself", "'result': this is the process itself",
+      "a process can be started once only" }
+    assert.same(own, all())
+    for _, line in ipairs { "'join': only the process that started 'MainProcess' can do that",
+      "'kill': only the process that started 'MainProcess' can do that", "a process can be started once only",
+      "running", true } do own[#own + 1] = line end
+    local p <close> = mp.spawn(all)
+    assert.same(own, p:result())
+    for name, code in pairs { kill = -9, terminate = -15 } do
+      local child <close> = mp.spawn(function()
+        local me = mp.current_process()
+        me[name](me)
+        mp.sleep(5)
+      end)
+      child:join()
+      assert.equal(code, child.exitcode)
+    end
+    local r = tool.run [[
+      print(pcall(function() mp.current_process():interrupt() for _ = 1, 100 do end end))
+      mp.current_process():kill()]]
+    assert.truthy(r.out:find "^false\t[^\n]*interrupted!\n$", r.out)
+    assert.equal(137, r.code)
+  end)
+
   it("P06: goes through its life", function()
     local q = mp.Queue()
     local p = mp.Process(function() return q:get() end)
