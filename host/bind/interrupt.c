@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
 #include "os/futex.h"
 
-#define MOST 32 /* states asked at the same time; those beyond have the hook only */
+#define OWN "mphost/" /* so the names of the library's chunks begin */
+#define MOST 32       /* states asked at the same time; those beyond have the hook only */
 
 static _Atomic(lua_State *) asked[MOST]; /* by their main threads */
 
@@ -26,12 +28,21 @@ static int is_asked(lua_State *main) {
   return 0;
 }
 
-/* With the line of the level, or of the nearest Lua code that called it. */
-static int raise_at(lua_State *L, int level) {
+/* luaL_where of the first function from this level on that is neither C nor the library's own. */
+static void push_where(lua_State *L, int level) {
   lua_Debug ar;
+  for (; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline <= 0 || strncmp(ar.short_src, OWN, sizeof OWN - 1) == 0) continue;
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
+static int raise_at(lua_State *L, int level) {
   interrupt_forget(main_of(L));
-  while (lua_getstack(L, level, &ar) && lua_getinfo(L, "l", &ar) && ar.currentline < 0) level++;
-  luaL_where(L, level);
+  push_where(L, level);
   lua_pushliteral(L, "interrupted!");
   lua_concat(L, 2);
   return lua_error(L);

@@ -75,8 +75,11 @@ end
 
 -- Errors of the call itself (not of its tasks) are the caller's: they get the line of whoever called the method.
 local function raise(why, level)
-  error(why, type(why) == "string" and level or 0)
+  if type(why) ~= "string" then error(why, 0) end
+  if why:find "^[^\n]*:%d+: interrupted!$" and not why:find "^mphost/" then error(why, 0) end -- it has its line
+  error((why:gsub("^mphost/[%w_]+%.lua:%d+: ", "")), level)
 end
+methods._raise = raise
 
 local function begin(call, level, job)
   local ok, why = pcall(call.begin, call, job)

@@ -40,9 +40,7 @@ local function run(name, method, f, given, options)
   local own <close> = pool_for(f, list, n, for_pool)
   local results = table.pack(pcall(method, own, f, list, for_call))
   if not results[1] then
-    local why = results[2]
-    if type(why) ~= "string" then error(why, 0) end
-    error((why:gsub("^[^\n]-once%.lua:%d+: ", "")), 3)
+    methods._raise(results[2], 4)
   end
   return table.unpack(results, 2, results.n)
 end

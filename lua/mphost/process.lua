@@ -179,8 +179,12 @@ end
 ---@param bare boolean?
 ---@return mphost.core.Process
 function process.fork(body, record, daemon, bare)
-  if record then return core.launch(record, daemon, process.start_method() == "spawn" and helper or nil) end
-  return core.fork(body, daemon, bare)
+  if not record then return core.fork(body, daemon, bare) end
+  local ok, handle = pcall(core.launch, record, daemon, process.start_method() == "spawn" and helper or nil)
+  if ok then return handle end
+  -- It names a field of the record: what that is to the user is what comes behind.
+  handle = tostring(handle):gsub("^mphost/[%w_]+%.lua:%d+: ", "")
+  error((handle:gsub("value%.pool%._?", ""):gsub("value%.", "")), 0)
 end
 
 -- The child's whole life.
@@ -423,7 +427,7 @@ end
 local function readiness(member)
   if getmetatable(member) == Process then
     if member:status() == "not started" then
-      check.fail(2, 1, "wait", ("process '%s' has not been started"):format(member.name))
+      check.fail(3, 1, "wait", ("process '%s' has not been started"):format(member.name))
     end
     return not member:is_alive(), member._core
   end
@@ -433,7 +437,13 @@ local function readiness(member)
     return ready, nil, pool
   end
   local class = type(member) == "userdata" and getmetatable(member)
-  if class and waitable[class.__name] then return member:_ready(), member end
+  if class and waitable[class.__name] then
+    local ok, ready = pcall(member._ready, member)
+    if ok then return ready, member end
+    if not ready:find "it is closed" then error(ready, 0) end
+    local what = class.__name == "mphost.Queue" and "queue" or "connection"
+    check.fail(3, 1, "wait", ("a %s that is closed here"):format(what))
+  end
   local got = class and class.__name or type(member)
   check.fail(3, 1, "wait", ("processes, queues, connections, futures expected, got %s"):format(got))
 end
