@@ -38,11 +38,19 @@ struct run {
 enum { RUN = 1, HANDLER, FUNCTION, REASON, ITEMS, TOP = ITEMS };
 /* The stack of run_items; FUNCTION nil: it could not be had, for this REASON. ITEMS: inherited. */
 
-/* (job) -> function, or nil and why not. */
+/* The sender's globals count in a worker; where the job was made they are there. */
+static unsigned globals_of(const struct run *run) {
+  return run->pool ? CODEC_REPLACE_GLOBALS : 0;
+}
+
+/* (run) -> function, or nil and why not. */
 static int load_function(lua_State *L) {
-  const struct job *job = lua_touserdata(L, 1);
+  const struct run *run = lua_touserdata(L, 1);
+  const struct job *job = run->job;
   codec_handles handles = bind_handles(NULL);
-  int rc = codec_decode(L, region_at(job->function), job->function_size, NULL, 0, &handles);
+  if (run->pool) codec_restore_globals(L);
+  int rc = codec_decode(L, region_at(job->function), job->function_size, NULL, globals_of(run),
+                        &handles);
   if (rc == 0) return 1;
   lua_pushnil(L);
   if (rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
@@ -94,7 +102,7 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
   }
   codec_handles handles = bind_handles(NULL);
   size_t used = 0;
-  int rc = codec_decode(L, run->input, run->left, &used, 0, &handles);
+  int rc = codec_decode(L, run->input, run->left, &used, globals_of(run), &handles);
   run->input += used;
   run->left -= used;
   if (rc != 0 && rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
@@ -230,7 +238,7 @@ static void end_chunk(struct run *run, uint32_t state) {
 /* Fills function and reason. */
 static void have_function(lua_State *L, struct run *run) {
   lua_pushcfunction(L, load_function);
-  lua_pushlightuserdata(L, run->job);
+  lua_pushlightuserdata(L, run);
   lua_call(L, 1, 2);
   lua_replace(L, REASON);
   lua_replace(L, FUNCTION);

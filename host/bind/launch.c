@@ -69,7 +69,7 @@ static void take_paths(lua_State *L, uint64_t block) {
 static int run_record(lua_State *L) {
   take_paths(L, (uint64_t)lua_tointeger(L, 2));
   lua_settop(L, 1);
-  parcel_unpack(L, (uint64_t)lua_tointeger(L, 1), 0);
+  parcel_unpack(L, (uint64_t)lua_tointeger(L, 1), PARCEL_START);
   lua_getglobal(L, "require");
   lua_getfield(L, 2, "module");
   lua_call(L, 1, 1);

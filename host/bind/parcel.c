@@ -134,18 +134,20 @@ uint64_t parcel_block(struct parcel *parcel, size_t size) {
 
 static int unpack(lua_State *L) {
   uint64_t block = (uint64_t)lua_tointeger(L, 1);
+  unsigned flags = lua_tointeger(L, 2) & PARCEL_START ? CODEC_REPLACE_GLOBALS : 0;
   codec_handles handles = bind_handles(NULL);
-  int rc = codec_decode(L, heap_payload(block), heap_room(block), NULL, 0, &handles);
+  int rc = codec_decode(L, heap_payload(block), heap_room(block), NULL, flags, &handles);
   if (rc == -EBADMSG) return lua_error(L);
   return rc < 0 ? luaL_error(L, "not enough memory") : 1;
 }
 
-void parcel_unpack(lua_State *L, uint64_t block, int keep) {
+void parcel_unpack(lua_State *L, uint64_t block, int how) {
   luaL_checkstack(L, 4, NULL);
   lua_pushcfunction(L, unpack);
   lua_pushinteger(L, (lua_Integer)block);
-  int status = lua_pcall(L, 1, 1, 0);
-  if (!keep) object_drop(block);
+  lua_pushinteger(L, how);
+  int status = lua_pcall(L, 2, 1, 0);
+  if (!(how & PARCEL_KEEP)) object_drop(block);
   if (status == LUA_ERRMEM) lua_error(L);
   if (status != LUA_OK) bind_raise(L);
 }

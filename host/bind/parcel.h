@@ -52,8 +52,10 @@ int parcel_carry(struct parcel *parcel, uint64_t object);
 /* Gives a block holds on the objects: 0 or -ENOMEM. */
 int parcel_holds(const struct parcel *parcel, uint64_t block);
 
-/* Decodes and pushes what a block says; drops the block unless `keep`, also when it raises. */
-void parcel_unpack(lua_State *L, uint64_t block, int keep);
+/* Decodes and pushes what a block says; drops the block unless PARCEL_KEEP, also when it raises.
+   PARCEL_START: as the first thing that a fresh process hears, whose globals are the sender's. */
+enum { PARCEL_KEEP = 1, PARCEL_START = 2 };
+void parcel_unpack(lua_State *L, uint64_t block, int how);
 
 /* For memory that is used again and again as a parcel is: whether `frame` says that somebody
    further up the stack uses it. If not, it is marked. Stacks grow downwards on both machines. */

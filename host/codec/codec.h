@@ -61,8 +61,10 @@ typedef struct codec_handles {
 } codec_handles;
 
 enum {
-  CODEC_NO_CODE = 1,      /* decode: refuse every function, and load no module */
-  CODEC_KEEP_GLOBALS = 2, /* decode: globals that come with functions fill gaps, replace nothing */
+  CODEC_NO_CODE = 1,         /* decode: refuse every function, and load no module */
+  CODEC_REPLACE_GLOBALS = 2, /* decode: globals that come with functions are set whatever is there,
+                                for a worker, where the sender's word counts. Without it they only
+                                fill gaps: who merely receives a function keeps all it has. */
 };
 
 /* Appends one message for the value at index.
@@ -78,13 +80,19 @@ int codec_encode(lua_State *L, int index, codec_sink *sink, const codec_handles 
  * Before a fork it is done for all children. Raises Lua's memory error. */
 void codec_prepare(lua_State *L);
 
+/* Undoes what messages did to the globals of a fresh state (print, os, ...), as a worker does
+ * before each task: where the sender's are its own again, nothing about them comes. Raises Lua's
+ * memory error. */
+void codec_restore_globals(lua_State *L);
+
 /* Reads one message from bytes[0..size) and pushes its value; *used, unless NULL, becomes its
  * length. 0, or -EBADMSG with a message pushed, or -ENOMEM for Lua's stack with nothing pushed.
  * After a failure *used is 0, or the length still when the bytes are a message and only what it
  * names is not here, or its __unpack failed.
  * Trusts nothing; runs code only by `require` and __unpack, protected. Globals that come along
- * are set when the whole message has been read, or before an __unpack that may want them. Raises
- * Lua's memory error. One free stack slot is the caller's to have. */
+ * are set when the whole message has been read, or before an __unpack that may want them: where
+ * there is none, or with CODEC_REPLACE_GLOBALS in any case, also to nil when an earlier message had
+ * set them. Raises Lua's memory error. One free stack slot is the caller's to have. */
 int codec_decode(lua_State *L, const char *bytes, size_t size, size_t *used, unsigned flags,
                  const codec_handles *handles);
 

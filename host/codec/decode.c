@@ -159,27 +159,6 @@ int decode_open(decoder *d) {
   }
 }
 
-void decode_set_globals(decoder *d) {
-  lua_State *L = d->L;
-  int pending = decode_slot(d, DECODE_GLOBALS);
-  if (lua_isnil(L, pending) || (d->flags & DECODE_INERT)) return;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  int globals = lua_gettop(L);
-  lua_pushnil(L);
-  for (; lua_next(L, pending); lua_settop(L, globals + 1)) {
-    lua_pushvalue(L, -2);
-    int there = lua_rawget(L, globals) != LUA_TNIL;
-    lua_pop(L, 1);
-    if (there && (d->flags & CODEC_KEEP_GLOBALS)) continue;
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    lua_rawset(L, globals);
-  }
-  lua_settop(L, globals - 1);
-  lua_pushnil(L);
-  lua_replace(L, pending);
-}
-
 static int decode_graph(decoder *d) {
   lua_State *L = d->L;
   if (!lua_checkstack(L, DECODE_STACK)) return -ENOMEM;

@@ -138,6 +138,10 @@ int decode_func_deliver(decoder *d, decode_frame *f) {
     lua_newtable(L);
     lua_replace(L, globals);
   }
+  if (lua_isnil(L, -1)) {
+    decode_push_nil_mark(L);
+    lua_replace(L, -2);
+  }
   decode_recall(d);
   lua_insert(L, -2);
   lua_rawset(L, globals);

@@ -7,8 +7,9 @@
  *
  * Bytecode keeps its debug information, so that tracebacks name the user's lines elsewhere too.
  * _ENV is a variable like any other whose value is the globals table, and dd says so. The global
- * names come from the bytecode itself (bytecode.h). A name goes along when its value here is not
- * nil and not what a fresh state has; by its value's own rules, so modules go by name. */
+ * names come from the bytecode itself (bytecode.h). A name goes along unless its value here is what
+ * a fresh state has; by its value's own rules, so modules go by name. One that is nil here goes
+ * along as nil: the receiver may have it from an earlier message. */
 #include "codec/encode.h"
 
 #include "codec/bytecode.h"
@@ -91,7 +92,8 @@ static void func_note_global(void *context, const char *name, size_t size) {
   func_push_globals_table(L);
   lua_pushlstring(L, name, size);
   lua_pushvalue(L, -1);
-  if (lua_rawget(L, -3) != LUA_TNIL && !func_is_standard(e, name, size)) {
+  int nil = lua_rawget(L, -3) == LUA_TNIL;
+  if (nil ? !names_are_standard(name, size) : !func_is_standard(e, name, size)) {
     func_push_slot(e, encode_slot(e, ENCODE_SENT));
     lua_pushvalue(L, -3);
     if (lua_rawget(L, -2) == LUA_TNIL) {

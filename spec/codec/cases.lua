@@ -3,7 +3,7 @@
 -- fresh state, runs chunk(value) there and returns its first result if that is a scalar.
 local graph = require "graph"
 local pack, unpack, remote = pack, unpack, remote -- luacheck: ignore
-local NO_CODE, KEEP_GLOBALS = 1, 2
+local NO_CODE, REPLACE_GLOBALS = 1, 2
 local cases, order = {}, {}
 
 local function case(name, body)
@@ -346,17 +346,31 @@ case("what a fresh state has stays, what replaced it travels", function()
   assert(remote(pack(load "return tostring(1)"), "return (...)()") == "mine1")
 end)
 
-case("the sender's definition wins, unless the receiver says so", function()
+case("the receiver's definition wins, unless it says otherwise", function()
   load "version = 1 function read() return version end"()
   local bytes = pack(read) -- luacheck: ignore
   assert(remote(bytes, "return (...)()") == 1)
   load "version = 2"()
   assert(remote(pack(read), "return (...)()") == 2) -- luacheck: ignore
   load "version = 3"()
-  local f = unpack(bytes, KEEP_GLOBALS)
+  local f = unpack(bytes)
   assert(f() == 3)
-  f = unpack(bytes)
+  f = unpack(bytes, REPLACE_GLOBALS)
   assert(f() == 1)
+end)
+
+case("a global that is nil now is taken back, one that only the receiver has stays", function()
+  load "going, staying = 1, nil function read() return going, staying end"()
+  local before = pack(read) -- luacheck: ignore
+  load "going = nil"()
+  local after = pack(read) -- luacheck: ignore
+  load "going, staying = 2, 3"()
+  local f = unpack(after, REPLACE_GLOBALS)
+  assert(f() == 2) -- no message brought it
+  assert(unpack(before, REPLACE_GLOBALS)() == 1)
+  assert(unpack(after)() == 1)
+  local going, staying = unpack(after, REPLACE_GLOBALS)()
+  assert(going == nil and staying == 3)
 end)
 
 case("a failed message sets no global", function()

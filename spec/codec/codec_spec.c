@@ -187,7 +187,7 @@ static int lua_remote(lua_State *L) {
   heap h = {.countdown = -1};
   lua_State *R = state_open(&h);
   bool failed = luaL_loadstring(R, luaL_checkstring(L, 2)) != LUA_OK;
-  bool refused = !failed && decode_exactly(R, bytes, size, 0) == 2;
+  bool refused = !failed && decode_exactly(R, bytes, size, CODEC_REPLACE_GLOBALS) == 2;
   if (!failed && !refused) failed = lua_pcall(R, 1, 1, 0) != LUA_OK;
   size_t length;
   const char *text = luaL_tolstring(R, -1, &length);
@@ -457,7 +457,7 @@ static int starving(lua_State *L) {
   int rc = codec_encode(L, 1, &sink, NULL);
   if (rc != 0) return luaL_error(L, "encode: %d %s", rc, lua_tostring(L, -1));
   size_t size = (size_t)(sink.at - roomy_bytes);
-  rc = codec_decode(L, roomy_bytes, size, NULL, CODEC_KEEP_GLOBALS, NULL);
+  rc = codec_decode(L, roomy_bytes, size, NULL, CODEC_REPLACE_GLOBALS, NULL);
   if (rc != 0) return luaL_error(L, "decode: %d %s", rc, lua_tostring(L, -1));
   return 1;
 }

@@ -142,6 +142,27 @@ describe("Pool", function()
     spec_late, spec_offset = nil, nil -- luacheck: ignore
   end)
 
+  it("has the globals of its tasks as the sender has them, also those that are gone or standard again", function()
+    local run = tool.run [=[
+      local pool <close> = mp.Pool(1)
+      function h() return "old" end
+      local g = function() return h and h() or "none" end
+      local said = { pool:apply(g) }
+      h = nil
+      said[2] = pool:apply(g)
+      local real, time = print, os
+      print = function() return "mine" end
+      os = { time = function() return "fake" end }
+      local p, t = function() return print "" end, function() return os.time() end
+      said[3], said[4] = pool:apply(p), pool:apply(t)
+      print, os = real, time
+      said[5], said[6] = tostring((pool:apply(p))), math.type(pool:apply(t))
+      pool:apply(function() kept = (kept or 0) + 1 end)
+      said[7] = pool:apply(function() return kept end)
+      print(table.concat(said, " "))]=]
+    assert.equal("\nold none mine fake nil integer 1\n", run.out .. run.err)
+  end)
+
   it("carries handles of objects made after its workers started", function()
     local pool <close> = mp.Pool(2)
     pool:map(square, { 1 })

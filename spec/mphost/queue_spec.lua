@@ -50,6 +50,25 @@ local function producers_and_consumers(producers, consumers, each, capacity)
 end
 
 describe("Queue", function()
+  it("leaves the globals of who receives a function as they are", function()
+    local run = tool.run [=[
+      K, config = 1, { n = 1 }
+      local q, mine = mp.Queue(), config
+      local function other()
+        K, config, extra = 2, { n = 2 }, 3
+        return function() return K, config.n, extra end
+      end
+      mp.spawn(function() q:put(other()) end):join()
+      print(q:get()())
+      print(mp.spawn(other):result()())
+      local pool <close> = mp.Pool(1)
+      print(pool:apply(other)())
+      local bytes = mp.pack(function() return K end)
+      K = 5
+      print(mp.unpack(bytes)(), K, config == mine)]=]
+    assert.equal(("1\t1\t3\n"):rep(3) .. "5\t5\ttrue\n", run.out .. run.err)
+  end)
+
   it("Q01: knows when it is empty and full", function()
     local q = mp.Queue(6)
     assert.same({ true, false, 0 }, { q:empty(), q:full(), #q })
