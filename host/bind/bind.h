@@ -106,5 +106,7 @@ struct parcel;
 
 /* The codec's handles for outgoing (context: a parcel) and incoming messages. */
 codec_handles bind_handles(struct parcel *parcel);
+/* For bytes that may leave the family: refuses them. */
+codec_handles bind_no_handles(void);
 
 #endif

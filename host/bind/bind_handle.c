@@ -187,6 +187,20 @@ static int depart(lua_State *L, int index, void *context, uint64_t *word) {
   return rc < 0 ? rc : 1;
 }
 
+static int stay(lua_State *L, int index, void *context, uint64_t *word) {
+  (void)context, (void)word;
+  return lua_checkstack(L, 2) && is_handle(L, lua_absindex(L, index)) ? -EPERM : 0;
+}
+
+static int arrive_never(lua_State *L, uint64_t word, void *context) {
+  (void)L, (void)word, (void)context;
+  return -EPERM;
+}
+
+codec_handles bind_no_handles(void) {
+  return (codec_handles){.out = stay, .in = arrive_never};
+}
+
 codec_handles bind_handles(struct parcel *parcel) {
   return (codec_handles){.context = parcel, .out = depart, .in = arrive};
 }

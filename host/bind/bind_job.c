@@ -49,7 +49,6 @@ static int raise_arena(lua_State *L, struct arena *arena, struct work *work, int
   object_drop(work->block);
   work->block = 0;
   if (rc == -EINVAL) return lua_error(L);
-  if (rc == -EBADF) return luaL_error(L, "cannot send a handle that is closed");
   return bind_fail(L, rc);
 }
 

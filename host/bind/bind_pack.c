@@ -78,11 +78,14 @@ static int raise_text(lua_State *L, const char *text) {
 }
 
 static int pack(lua_State *L) {
-  luaL_checkany(L, 1);
-  lua_settop(L, 1);
+  int n = lua_gettop(L);
+  if (n == 0) return raise_text(L, "bad argument #1 to 'pack' (value expected)");
+  if (n > 1)
+    return raise_text(L, "bad argument #2 to 'pack' (one value expected: put them in a table)");
+  codec_handles handles = bind_no_handles();
   struct parcel *parcel = parcel_open(L);
   codec_sink *sink = parcel_sink(parcel);
-  int rc = codec_encode(L, 1, sink, NULL);
+  int rc = codec_encode(L, 1, sink, &handles);
   if (rc == 0 && sink->end - sink->at < SEAL) rc = sink->more(sink, SEAL);
   if (rc == 0) {
     size_t size = (size_t)(sink->at - parcel_bytes(parcel));

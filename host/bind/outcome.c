@@ -39,8 +39,7 @@ void outcome_record(lua_State *L, const char *kind) {
 static int encode_record(lua_State *L, struct arena *arena) {
   int rc = arena_byte(arena, FAILED);
   if (rc == 0) rc = arena_encode(L, arena, -1);
-  if (rc == -EBADF) lua_pushliteral(L, "cannot send a handle that is closed");
-  if (rc != -EINVAL && rc != -EBADF) return rc;
+  if (rc != -EINVAL) return rc;
   /* Its value cannot be sent: the text of it must do. */
   lua_getfield(L, -2, "message");
   lua_pushliteral(L, " (");
@@ -56,10 +55,6 @@ static int encode_record(lua_State *L, struct arena *arena) {
 
 int outcome_encode(lua_State *L, struct arena *arena, int failed) {
   int rc = failed ? -EINVAL : arena_encode(L, arena, -1);
-  if (rc == -EBADF) {
-    lua_pushliteral(L, "cannot send a handle that is closed");
-    rc = -EINVAL;
-  }
   if (rc == -ENOMEM && !failed) { /* the record is small, and what the result had begun is free */
     lua_pushliteral(L, "not enough shared memory for the result");
     outcome_record(L, "memory");

@@ -98,7 +98,6 @@ size_t parcel_encode(lua_State *L, struct parcel *parcel, int index) {
   int rc = codec_encode(L, index, parcel_sink(parcel), &handles);
   if (rc == 0) return (size_t)(parcel->sink.at - parcel_bytes(parcel));
   parcel_close(parcel);
-  if (rc == -EBADF) luaL_error(L, "cannot send a handle that is closed");
   if (rc == -EINVAL) bind_raise(L);
   luaL_error(L, "not enough memory");
   return 0;

@@ -15,7 +15,8 @@
  *   d4 | d5 u32 count, count x (key value)  closes every list: no more keys | its other keys
  *   d6 u8, d7 u32                           the object with this ordinal, again
  *   d8 table metatable                      table with a metatable
- *   d9 metatable value                      object: metatable.__unpack(value) makes it
+ *   d9 metatable value                      object: metatable.__unpack(value) makes it, of what
+ *                                           metatable.__pack(object) gave; __pack = false: it stays
  *   da u64                                  handle, its word
  *   db function                             see encode_func.c
  *   dc kind module field                    by name: package.loaded[module], or a field of it when
@@ -54,7 +55,8 @@ typedef struct codec_sink {
 /* How this library's own userdata travel. The codec only carries the word. */
 typedef struct codec_handles {
   void *context;
-  /* 1 and the word when the userdata at index is a handle; 0 when it is none; -errno */
+  /* 1 and the word when the userdata at index is a handle; 0 when it is none; -errno, of which
+   * -EBADF (it is closed) and -EPERM (it must not leave) are refused with its path */
   int (*out)(lua_State *L, int index, void *context, uint64_t *word);
   /* pushes the handle that the word stands for: 0; or -errno and nothing pushed */
   int (*in)(lua_State *L, uint64_t word, void *context);

@@ -106,6 +106,8 @@ static int encode_by_value(encoder *e, int type, uint32_t ordinal) {
     return lua_iscfunction(L, -1) ? trail_refuse(e, NULL) : encode_func_open(e, ordinal);
   uint64_t word;
   int rc = e->handles == NULL ? 0 : e->handles->out(L, -1, e->handles->context, &word);
+  if (rc == -EBADF) return trail_refuse(e, "a handle that is closed");
+  if (rc == -EPERM) return trail_refuse(e, "handles cannot be packed, they live in this family");
   if (rc < 0) return rc;
   if (rc == 0) return encode_object_open(e, ordinal);
   rc = wire_room(&e->out, WIRE_HEAD);

@@ -39,10 +39,10 @@ static int table_begin_list(encoder *e, encode_frame *f, uint32_t n) {
   return 0;
 }
 
-/* Pushes metatable.__pack of the value on top and returns 1, or pushes nothing. */
-static int table_push_pack(lua_State *L) {
+/* Pushes that field of the metatable of the value on top and returns 1, or pushes nothing. */
+static int table_push_meta(lua_State *L, const char *field) {
   if (!lua_getmetatable(L, -1)) return 0;
-  lua_pushliteral(L, "__pack");
+  lua_pushstring(L, field);
   if (lua_rawget(L, -2) == LUA_TNIL) {
     lua_pop(L, 2);
     return 0;
@@ -56,7 +56,7 @@ int encode_table_open(encoder *e, uint32_t ordinal) {
   int meta = lua_getmetatable(L, -1);
   if (meta) {
     lua_pop(L, 1);
-    if (table_push_pack(L)) {
+    if (table_push_meta(L, "__pack")) {
       lua_pop(L, 1);
       return encode_object_open(e, ordinal);
     }
@@ -287,7 +287,11 @@ int encode_table_step(encoder *e, encode_frame *f) {
 
 int encode_object_open(encoder *e, uint32_t ordinal) {
   lua_State *L = e->L;
-  if (!table_push_pack(L)) return trail_refuse(e, NULL);
+  if (!table_push_meta(L, "__pack")) return trail_refuse(e, NULL);
+  int stays = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  if (stays) return trail_refuse(e, NULL);
+  if (!table_push_meta(L, "__unpack")) return trail_refuse(e, "it has __pack, but no __unpack");
   lua_pop(L, 1);
   int rc = wire_put_byte(&e->out, WIRE_OBJECT);
   if (rc != 0) return rc;
@@ -299,7 +303,7 @@ int encode_object_open(encoder *e, uint32_t ordinal) {
 static int object_pack(encoder *e) {
   lua_State *L = e->L;
   lua_pushvalue(L, encode_slot(e, ENCODE_CURRENT));
-  if (!table_push_pack(L)) return trail_refuse(e, "its __pack is gone");
+  if (!table_push_meta(L, "__pack")) return trail_refuse(e, "its __pack is gone");
   lua_insert(L, -2);
   int status = lua_pcall(L, 1, 1, 0);
   if (status == LUA_OK) return encode_open(e);

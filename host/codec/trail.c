@@ -62,20 +62,40 @@ static int trail_is_identifier(const char *text, size_t size) {
   return size > 0 && size <= TRAIL_NAME;
 }
 
+/* The string in quotes, as Lua would read it: it stays on one line. */
+static void trail_add_quoted(trail *t, const char *text, size_t size) {
+  for (size_t i = 0; i < size && i < TRAIL_NAME; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if (c == '"' || c == '\\')
+      trail_add(t, "\\%c", c);
+    else if (c == '\n')
+      trail_add(t, "\\n");
+    else if (c < ' ' || c == 127)
+      trail_add(t, "\\%03d", c);
+    else
+      trail_add(t, "%c", c);
+  }
+}
+
 /* The step that the key on top takes; pops it. */
 static void trail_add_key(trail *t) {
   lua_State *L = t->e->L;
   size_t size;
   if (lua_type(L, -1) == LUA_TSTRING) {
     const char *key = lua_tolstring(L, -1, &size);
-    if (trail_is_identifier(key, size))
+    if (trail_is_identifier(key, size)) {
       trail_add(t, ".%s", key);
-    else
-      trail_add(t, "[\"%.*s\"]", TRAIL_NAME, key);
+    } else {
+      trail_add(t, "[\"");
+      trail_add_quoted(t, key, size);
+      trail_add(t, "\"]");
+    }
   } else if (lua_isinteger(L, -1)) {
     trail_add(t, "[" LUA_INTEGER_FMT "]", lua_tointeger(L, -1));
   } else if (lua_type(L, -1) == LUA_TNUMBER) {
     trail_add(t, "[" LUA_NUMBER_FMT "]", lua_tonumber(L, -1));
+  } else if (lua_type(L, -1) == LUA_TBOOLEAN) {
+    trail_add(t, "[%s]", lua_toboolean(L, -1) ? "true" : "false");
   } else {
     trail_add(t, "[%s]", luaL_typename(L, -1));
   }

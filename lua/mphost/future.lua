@@ -8,7 +8,7 @@ local future = {}
 
 ---@class mphost.Future
 local methods = {}
-local Future = { __name = "mphost.Future", __index = methods }
+local Future = { __name = "mphost.Future", __index = methods, __pack = false }
 
 local function run_callbacks(self)
   local callbacks = self._callbacks

@@ -128,10 +128,10 @@ function mp.map_file(path, size, mode)
 end
 
 ---The value as bytes, for files and other machines. Handles of this library do not leave the family: they raise.
----@param value any
+---@param ... any  one value
 ---@return string
-function mp.pack(value)
-  local bytes = pack(value) -- no tail call: it raises at the line that called this
+function mp.pack(...)
+  local bytes = pack(...) -- no tail call: it raises at the line that called this
   return bytes
 end
 

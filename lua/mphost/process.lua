@@ -24,7 +24,7 @@ local finishers = {} -- what else must end with this process
 ---@field exitcode integer|"unknown"|nil  nil while it runs; 0..255; -N when signal N ended it
 ---@field sentinel integer  a file descriptor that becomes readable when it ends
 local methods = {}
-local Process = { __name = "mphost.Process", __methods = methods }
+local Process = { __name = "mphost.Process", __methods = methods, __pack = false }
 
 -- Raises at the line of the caller of the method unless it is a process.
 local function is_process(self, name, level)

@@ -234,15 +234,16 @@ case("__pack speaks for a userdata", function()
 end)
 
 case("what goes wrong in __pack and __unpack is told", function()
-  local loop = setmetatable({}, { __pack = function(o) return { o } end })
+  local none = function() end
+  local loop = setmetatable({}, { __pack = function(o) return { o } end, __unpack = none })
   refuses({ a = loop }, "cannot send value.a<__pack>[1]: its __pack leads back to it")
-  local bad = setmetatable({}, { __pack = function() error("no", 0) end })
+  local bad = setmetatable({}, { __pack = function() error("no", 0) end, __unpack = none })
   refuses(bad, "cannot send value<__pack>: error in its __pack: no")
   local odd = setmetatable({}, { __pack = function() return 1 end })
-  local _, message = unpack(pack(odd))
-  assert(message:find("error in __unpack: attempt to call a nil value", 1, true), message)
-  local none = setmetatable({}, { __pack = function() return 1 end, __unpack = function() end })
-  _, message = unpack(pack(none))
+  refuses({ x = { odd } }, "cannot send value.x[1]: it has __pack, but no __unpack")
+  local mine = setmetatable({}, { __name = "Mine", __pack = false })
+  refuses({ mine }, "cannot send value[1]: table 'Mine'")
+  local _, message = unpack(pack(setmetatable({}, { __pack = function() return 1 end, __unpack = none })))
   assert(message:find("__unpack made nothing", 1, true), message)
 end)
 
@@ -441,7 +442,8 @@ case("what cannot be sent is named with the way to it", function()
   refuses({ { cfg = { on_done = coroutine.create(print) } } },
     "cannot send value[1].cfg.on_done: coroutine")
   refuses({ ["a b"] = { [1.5] = { [true] = io.stdout } } },
-    "cannot send value[\"a b\"][1.5][boolean]: userdata 'FILE*'")
+    "cannot send value[\"a b\"][1.5][true]: userdata 'FILE*'")
+  refuses({ ["a\n\0\"b"] = io.stdout }, [[cannot send value["a\n\000\"b"]: userdata 'FILE*']])
   refuses({ x = { [io.stdout] = 1 } }, "cannot send value.x<key>: userdata 'FILE*'")
   refuses({ x = setmetatable({}, { __index = io.stdout }) },
     "cannot send value.x<metatable>.__index: userdata 'FILE*'")

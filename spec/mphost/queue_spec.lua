@@ -50,6 +50,16 @@ local function producers_and_consumers(producers, consumers, each, capacity)
 end
 
 describe("Queue", function()
+  it("names the way to a closed handle, and to what stays in its process", function()
+    local q, a = mp.Queue(), mp.Pipe()
+    local p <close> = mp.spawn(function() end)
+    a:close()
+    raises("cannot send value.x.y: a handle that is closed", function() q:put { x = { y = a } } end)
+    raises("cannot send upvalue 'a' of function (", function() q:put(function() return a end) end)
+    raises("cannot send value.p: table 'mphost.Process'", function() q:put { p = p } end)
+    assert.equal(0, #q)
+  end)
+
   it("leaves the globals of who receives a function as they are", function()
     local run = tool.run [=[
       K, config = 1, { n = 1 }
