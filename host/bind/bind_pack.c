@@ -1,25 +1,23 @@
 /* core.pack and core.unpack: values as sealed bytes.
 
-   Behind the codec's message stand 8 bytes: SipHash-2-4 of it under a key that the first process of
-   the family drew and all others inherited. Only they can make it, so only their bytecode is loaded
-   without being asked for. Bytes of another family keep everything else. */
+     message  check              without code (codec_sink.code)
+     message  seal  check        with code
+
+   Both are 8 bytes of SipHash-2-4. The check is of all before it, under a key that everybody knows:
+   it is looked at first and always, so what was damaged, or never was mp.pack's, is refused. Its
+   bits under MARK say that there is a seal: of the message, under a key that the first process of
+   the family drew and all others find in its memory. Only they can make it, so only their bytecode
+   is loaded without being asked for. Bytes of another family keep everything else. */
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "bind/parcel.h"
-#include "os/latch.h"
+#include "shm/family.h"
 
 #define SEAL 8
+#define MARK 0x9d3c5ae1b427f068u /* xored into the check where there is a seal */
 
-static uint64_t key[2];
-static int has_key;
-
-static void draw_key(void) {
-  latch_lock();
-  if (!has_key) has_key = getrandom(key, sizeof key, 0) == (ssize_t)sizeof key;
-  latch_unlock();
-}
+static const uint64_t check_key[2] = {0x6d706861636b6564u, 0x636865636b206f66u};
 
 static uint64_t rotated(uint64_t x, int by) {
   return x << by | x >> (64 - by);
@@ -47,7 +45,7 @@ static void sip_word(uint64_t v[4], uint64_t word) {
 }
 
 /* SipHash-2-4, Aumasson and Bernstein 2012. */
-static uint64_t seal_of(const char *bytes, size_t size) {
+static uint64_t seal_of(const uint64_t key[2], const char *bytes, size_t size) {
   uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
                    key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
   uint64_t word;
@@ -77,6 +75,23 @@ static int raise_text(lua_State *L, const char *text) {
   return raise_at_caller(L);
 }
 
+static void put_word(codec_sink *sink, uint64_t word) {
+  memcpy(sink->at, &word, SEAL);
+  sink->at += SEAL;
+}
+
+/* Behind the message: room for both is there. A process of no family seals with a key that
+   check_tail never accepts. */
+static void put_tail(const struct parcel *parcel, codec_sink *sink) {
+  const char *bytes = parcel_bytes(parcel);
+  uint64_t key[2] = {0, 0};
+  if (sink->code) {
+    family_key(key);
+    put_word(sink, seal_of(key, bytes, (size_t)(sink->at - bytes)));
+  }
+  put_word(sink, seal_of(check_key, bytes, (size_t)(sink->at - bytes)) ^ (sink->code ? MARK : 0));
+}
+
 static int pack(lua_State *L) {
   int n = lua_gettop(L);
   if (n == 0) return raise_text(L, "bad argument #1 to 'pack' (value expected)");
@@ -86,28 +101,37 @@ static int pack(lua_State *L) {
   struct parcel *parcel = parcel_open(L);
   codec_sink *sink = parcel_sink(parcel);
   int rc = codec_encode(L, 1, sink, &handles);
-  if (rc == 0 && sink->end - sink->at < SEAL) rc = sink->more(sink, SEAL);
+  if (rc == 0 && sink->end - sink->at < 2 * SEAL) rc = sink->more(sink, 2 * SEAL);
   if (rc == 0) {
-    size_t size = (size_t)(sink->at - parcel_bytes(parcel));
-    uint64_t seal = seal_of(parcel_bytes(parcel), size);
-    memcpy(sink->at, &seal, SEAL);
-    lua_pushlstring(L, parcel_bytes(parcel), size + SEAL);
+    put_tail(parcel, sink);
+    lua_pushlstring(L, parcel_bytes(parcel), (size_t)(sink->at - parcel_bytes(parcel)));
   }
   parcel_close(parcel);
   if (rc == -EINVAL) return raise_at_caller(L);
   return rc < 0 ? raise_text(L, "not enough memory") : 1;
 }
 
+/* Takes the tail off *size: 0 there is no code, 1 it is not of this family, 2 it is; -1 damaged. */
+static int check_tail(const char *bytes, size_t *size) {
+  uint64_t check, seal, key[2];
+  if (*size < SEAL) return -1;
+  *size -= SEAL;
+  memcpy(&check, bytes + *size, SEAL);
+  check ^= seal_of(check_key, bytes, *size);
+  if (check == 0) return 0;
+  if (check != MARK || *size < SEAL) return -1;
+  *size -= SEAL;
+  memcpy(&seal, bytes + *size, SEAL);
+  return family_key(key) && seal == seal_of(key, bytes, *size) ? 2 : 1;
+}
+
 /* unpack(bytes, code): code true: any is loaded; false: none; nil: the family's. */
 static int unpack(lua_State *L) {
   size_t size, used;
-  uint64_t seal = 0;
   const char *bytes = luaL_checklstring(L, 1, &size);
-  if (size < SEAL) return raise_text(L, "bad message: too short to be a packed value");
-  size -= SEAL;
-  memcpy(&seal, bytes + size, SEAL);
-  int ours = has_key && seal == seal_of(bytes, size);
-  int code = lua_isnoneornil(L, 2) ? ours : lua_toboolean(L, 2);
+  int tail = check_tail(bytes, &size);
+  if (tail < 0) return raise_text(L, "bad message: damaged, or not a packed value");
+  int code = lua_isnoneornil(L, 2) ? tail == 2 : lua_toboolean(L, 2);
   lua_settop(L, 1);
   int rc = codec_decode(L, bytes, size, &used, code ? 0 : CODEC_NO_CODE, NULL);
   if (rc == -EBADMSG) return raise_at_caller(L);
@@ -117,7 +141,6 @@ static int unpack(lua_State *L) {
 }
 
 void bind_pack(lua_State *L) {
-  draw_key();
   lua_pushcfunction(L, pack);
   lua_setfield(L, -2, "pack");
   lua_pushcfunction(L, unpack);

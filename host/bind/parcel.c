@@ -89,7 +89,7 @@ void parcel_close(struct parcel *parcel) {
 
 codec_sink *parcel_sink(struct parcel *parcel) {
   empty(parcel);
-  parcel->sink = (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more};
+  parcel->sink = (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more, 0};
   return &parcel->sink;
 }
 

@@ -46,10 +46,13 @@
 /* Where encoded bytes go. The encoder writes at `at`, never past `end`; when it needs room it calls
  * `more`, which must make end - at >= need. `more` may move the bytes written since the sink was
  * made, in one piece: they go on standing right before `at`, where the encoder completes counts
- * that it could not know earlier, and takes bytes back. It keeps no pointer into the sink. */
+ * that it could not know earlier, and takes bytes back. It keeps no pointer into the sink. `code`
+ * becomes 1 when it writes something that CODEC_NO_CODE would refuse, or find only where it is
+ * loaded: a function, or a name; nothing clears it. */
 typedef struct codec_sink {
   char *at, *end;
   int (*more)(struct codec_sink *sink, size_t need); /* 0 or -errno, but never -EINVAL */
+  int code;
 } codec_sink;
 
 /* How this library's own userdata travel. The codec only carries the word. */

@@ -70,6 +70,7 @@ static int encode_named(encoder *e, int metatable) {
     lua_pop(L, 1);
     return 0;
   }
+  e->out.sink->code = 1;
   int rc = wire_put_bytes(&e->out, name + 1, size - 1);
   lua_pop(L, 2);
   return rc != 0 ? rc : ENCODE_DONE;

@@ -26,6 +26,7 @@ static int func_put_code(encoder *e, size_t *begin, size_t *size) {
   wire_out *out = &e->out;
   int rc = wire_room(out, WIRE_HEAD);
   if (rc != 0) return rc;
+  out->sink->code = 1;
   wire_set_byte(out->sink, WIRE_FUNCTION);
   size_t head = wire_length(out);
   out->sink->at += sizeof(uint64_t) + sizeof(uint32_t); /* filled in below */

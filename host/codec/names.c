@@ -87,7 +87,7 @@ static bool names_can_require(lua_State *L, int loaded, const char *module) {
 
 static void names_add_string(luaL_Buffer *b, const char *text, size_t size) {
   char head[WIRE_HEAD];
-  codec_sink sink = {head, head + sizeof head, NULL};
+  codec_sink sink = {head, head + sizeof head, NULL, 0};
   wire_set_string_head(&sink, size);
   luaL_addlstring(b, head, (size_t)(sink.at - head));
   luaL_addlstring(b, text, size);

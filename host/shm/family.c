@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "os/latch.h"
@@ -96,8 +97,15 @@ static int begin(void) {
   journal_lock();
   mine = claim_slot(SLOT_LIVE);
   slots()->layout = FAMILY_LAYOUT;
+  if (getrandom(slots()->key, sizeof slots()->key, 0) < 0) memset(slots()->key, 0, 16);
   journal_unlock();
   return 0;
+}
+
+int family_key(uint64_t key[2]) {
+  if (mine < 0) return 0;
+  memcpy(key, slots()->key, sizeof slots()->key);
+  return (key[0] | key[1]) != 0;
 }
 
 int family_open(void) {

@@ -74,7 +74,8 @@ struct slots {
   uint64_t layout; /* FAMILY_LAYOUT, for peek.h; written once by the first process */
   _Atomic uint32_t arrivals;
   _Atomic uint32_t observers;
-  uint64_t pad[5];
+  uint64_t key[2]; /* family_key; written once by the first process, before there is another */
+  uint64_t pad[3];
   struct slot slot[];
 };
 
@@ -85,6 +86,10 @@ struct slots {
    has no slot. May be called again, by any thread; each call that succeeds is undone by one
    family_close. */
 int family_open(void);
+
+/* What only this family's processes know, at random: 1, or 0 when this process is of none (or the
+   system had no random bytes). */
+int family_key(uint64_t key[2]);
 
 /* When it was the last of this process's, which is the first of the family, and there is no other
    process: gives the region back. Handles that are open still are worth nothing then. */

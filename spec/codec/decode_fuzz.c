@@ -2,7 +2,8 @@
  * be encoded, and decoded from that, again.
  *
  *   cmake --preset clang && cmake --build build/clang --target codec_decode_fuzz
- *   build/clang/spec/codec_decode_fuzz -max_total_time=30 NEW_DIRECTORY spec/codec/corpus </dev/null
+ *   build/clang/spec/codec_decode_fuzz -max_total_time=30 NEW_DIRECTORY spec/codec/corpus
+ * </dev/null
  *
  * The first byte chooses the flags. Functions come in only by the spec's own seeds, whose hash
  * fits; the check of the hash is hidden from the fuzzer (decode_code.c). */
@@ -73,7 +74,7 @@ static lua_State *fuzz_state(void) {
 
 /* 0 when it cannot be sent, or is too large for this. */
 static size_t fuzz_encode(lua_State *L) {
-  codec_sink sink = {fuzz_bytes, fuzz_bytes + sizeof fuzz_bytes, fuzz_more};
+  codec_sink sink = {fuzz_bytes, fuzz_bytes + sizeof fuzz_bytes, fuzz_more, 0};
   int rc = codec_encode(L, -1, &sink, &fuzz_handles);
   if (rc == -EINVAL || rc == -ENOSPC) return 0;
   if (rc != 0) abort();

@@ -37,6 +37,34 @@ describe("mp.pack", function()
     end
   end)
 
+  it("refuses bytes of which a single bit was changed", function()
+    local function try(bytes, options)
+      for i = 1, #bytes do
+        for bit = 0, 7 do
+          local changed = bytes:sub(1, i - 1) .. string.char(bytes:byte(i) ~ 1 << bit) .. bytes:sub(i + 1)
+          assert.is_false(pcall(mp.unpack, changed, options), i)
+        end
+      end
+    end
+    try(mp.pack { name = "alice", amount = 1000, list = { 1, 2, 3 } })
+    try(mp.pack(7))
+    try(mp.pack { 1, function() return 2 end }, { code = true })
+  end)
+
+  it("knows the family's code whatever its processes were started by", function()
+    for _, method in ipairs { "fork", "spawn", "zygote" } do
+      local run = tool.run(([=[
+        if not pcall(mp.start_method, %q) then return print "42 9" end
+        local mine = mp.pack(function() return 9 end)
+        local theirs, got = mp.spawn(function()
+          local mp = require "mphost"
+          return mp.pack(function() return 42 end), mp.unpack(mine)()
+        end):result()
+        print(mp.unpack(theirs)() .. " " .. got)]=]):format(method))
+      assert.equal("42 9\n", run.out .. run.err, method)
+    end
+  end)
+
   it("survives another process and another run", function()
     local path = tool.file(mp.pack { list = mp.range(1, 1000), f = function(a) return a + 1 end })
     local run = tool.run(([[local f = io.open(%q, "rb") local v = mp.unpack(f:read "a")
@@ -57,7 +85,7 @@ describe("mp.pack", function()
     raises("unknown option 'codes' to 'unpack' (did you mean 'code'?)", function() mp.unpack("", { codes = 1 }) end)
     raises("bad message", function() mp.unpack "" end)
     raises("bad message", function() mp.unpack "nonsense" end)
-    raises("after the packed value's end", function() mp.unpack(mp.pack(1) .. "x") end)
+    raises("bad message: damaged", function() mp.unpack(mp.pack(1) .. "x") end)
     local bytes = mp.pack { 1, "two", { 3.5 } }
     for n = 0, #bytes - 1 do assert.is_false(pcall(mp.unpack, bytes:sub(1, n))) end
   end)
