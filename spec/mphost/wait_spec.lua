@@ -1,0 +1,64 @@
+-- mp.wait: several things at once.
+local mp = require "mphost"
+local tool = require "mphost.tool"
+
+local function forever()
+  while true do mp.sleep(60) end
+end
+
+local function sleeper()
+  local ready = mp.Value("?")
+  local p = mp.spawn(function() ready.value = true forever() end)
+  ready:wait(false)
+  return p
+end
+
+local function plus(a, b) return a + b end
+
+describe("mp.wait", function()
+  it("returns the members that are ready", function()
+    local quick <close> = mp.spawn(plus, 1, 1)
+    local slow <close> = sleeper()
+    local full, empty = mp.Queue(), mp.Queue()
+    full:put(1)
+    quick:join()
+    assert.same({ quick, full }, mp.wait { slow, quick, empty, full })
+    slow:kill()
+    assert.same({ slow }, mp.wait { empty, slow })
+    empty:close()
+    assert.same({ empty }, mp.wait { empty }) -- a get would not wait
+  end)
+
+  it("waits for the first of them", function()
+    local q, slow <close> = mp.Queue(), sleeper()
+    local p <close> = mp.spawn(function() mp.sleep(0.05) q:put("x") mp.sleep(0.2) end)
+    assert.same({ q }, mp.wait { slow, p, q })
+    assert.equal("x", q:get(0))
+    assert.same({ p }, mp.wait { slow, p, q })
+    slow:kill()
+  end)
+
+  it("ends with its timeout", function()
+    local q = mp.Queue()
+    for _, t in ipairs { 0, -1, 0.05 } do
+      local took, ready, _, name = tool.timed(mp.wait, { q }, t)
+      assert.is_nil(ready)
+      assert.equal("timeout", name)
+      assert.is_true(took >= t and took < 5, took)
+    end
+    assert.equal("timeout", select(3, mp.wait({}, 0.01)))
+  end)
+
+  it("holds for more members than fit in one system call", function()
+    local list, gate = {}, mp.Value("i")
+    for i = 1, 40 do list[i] = mp.spawn(function() while gate.value < i do gate:wait(gate.value) end end) end
+    local queues = {}
+    for i = 1, 200 do queues[i] = mp.Queue() end
+    table.move(list, 1, #list, 201, queues)
+    gate.value = 1
+    assert.same({ list[1] }, mp.wait(queues))
+    gate.value = 40
+    for _, p in ipairs(list) do p:join() end
+    assert.equal(40, #mp.wait(queues))
+  end)
+end)
