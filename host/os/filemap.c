@@ -23,6 +23,13 @@ static int open_above_stdio(const char *path, int flags) {
   return high < 0 ? -error : high;
 }
 
+/* What the kernel makes up as it is read, as in /proc, says that it has no bytes, and has some. */
+static int is_made_up(int fd) {
+  char byte;
+  struct stat info;
+  return pread(fd, &byte, 1, 0) > 0 && fstat(fd, &info) == 0 && info.st_size == 0;
+}
+
 /* Its identity and length: 0 or -errno. */
 static int identify(int fd, struct fileid *id, uint64_t *length) {
   struct stat info;
@@ -85,6 +92,7 @@ static int open_as(filemap *file, const char *path, int flags, int creates, uint
     rc = resize(file->fd, &length, size);
   file->size = size == FILEMAP_WHOLE ? length : size;
   if (rc == 0 && file->size > length) rc = -ENODATA;
+  if (rc == 0 && length == 0 && !creates && is_made_up(file->fd)) rc = -ENODEV;
   if (rc == 0) rc = map_bytes(file);
   if (rc < 0) {
     close(file->fd);
@@ -94,9 +102,13 @@ static int open_as(filemap *file, const char *path, int flags, int creates, uint
 }
 
 int filemap_open(filemap *file, const char *path, int access, uint64_t size) {
-  int flags = access == FILEMAP_READ ? O_RDONLY : O_RDWR;
-  if (access == FILEMAP_CREATE) flags |= O_CREAT;
-  return open_as(file, path, flags, access == FILEMAP_CREATE, size, NULL);
+  if (access != FILEMAP_CREATE)
+    return open_as(file, path, access == FILEMAP_READ ? O_RDONLY : O_RDWR, 0, size, NULL);
+  int made = open_above_stdio(path, O_RDWR | O_CREAT | O_EXCL);
+  if (made >= 0) close(made);
+  int rc = open_as(file, path, O_RDWR | O_CREAT, 1, size, NULL);
+  if (rc < 0 && made >= 0) unlink(path); /* as if nothing had been tried */
+  return rc;
 }
 
 int filemap_reopen(filemap *file, const char *path, int writable, uint64_t size,

@@ -198,6 +198,15 @@ describe("map_file", function()
       assert.equal("denied", select(2, answer "/etc/shadow"))
     end
     assert.equal("", read(folder))
+    local none = folder .. ".new"
+    assert.equal("full", select(2, answer(none, 1 << 61, "w+")))
+    assert.is_nil((io.open(none))) -- as if nothing had been tried
+    mp.map_file(none, 3, "w+"):close()
+    assert.equal("full", select(2, answer(none, 1 << 61, "w+")))
+    assert.equal("\0\0\0", read(none))
+    os.remove(none)
+    assert.same({ "/proc/self/status: Not a regular file", "invalid" }, { answer "/proc/self/status" })
+    assert.equal(0, #mp.map_file(folder))
   end)
 
   it("raises misuse at the line of the call", function()
