@@ -119,7 +119,8 @@ function Connection:writable() end
 ---@return boolean
 function Connection:is_closed() end
 
----One typed number that all processes of the family share; its range is checked.
+---One typed number that all processes of the family share; its range is checked. Unsigned types of 8 bytes (J L T) take
+---all integers as their bits, as string.pack does: -1 is the greatest.
 ---@class mphost.Value
 ---@field value number|boolean  reading and writing are one atomic step each
 local Value = {}
@@ -165,7 +166,8 @@ function Value:swap(x) end
 ---@return boolean done
 function Value:cas(old, new) end
 
----value = f(value) as one step: f runs again when another process came between.
+---value = f(value) as one step: f runs again when another process came between. So it must not change the value itself,
+---which raises.
 ---@param f fun(value: number|boolean): number|boolean
 ---@return number|boolean after
 function Value:update(f) end
