@@ -29,10 +29,11 @@ static int is_held_through(const struct lock *lock, const struct handle *handle)
 /* As lock_release; the handle through which it was taken may be another than the one that gives it
  * back: a condition's and its lock's. */
 static int release(lua_State *L, struct lock *lock) {
-  uint64_t tag = lock_is_mine(lock) ? lock->tag : 0;
-  int rc = lock_release(lock);
-  if (rc == 0 && !lock_is_mine(lock)) sync_unanchor(L, (const struct handle *)(uintptr_t)tag);
-  return rc;
+  if (!lock_is_mine(lock)) return -EPERM;
+  uint64_t tag = lock->tag, depth = lock->depth;
+  lock_release(lock);
+  if (depth == 1) sync_unanchor(L, (const struct handle *)(uintptr_t)tag);
+  return 0;
 }
 
 int sync_lock(lua_State *L, struct lock *lock, const struct handle *handle, int64_t deadline) {
@@ -40,7 +41,7 @@ int sync_lock(lua_State *L, struct lock *lock, const struct handle *handle, int6
   sync_anchor(L, handle);
   do rc = lock_acquire(lock, (uint64_t)(uintptr_t)handle, deadline);
   while (rc == -EINTR && (go_on = sync_again(L)));
-  if (!is_held_through(lock, handle)) sync_unanchor(L, handle);
+  if ((rc < 0 || lock->recursive) && !is_held_through(lock, handle)) sync_unanchor(L, handle);
   if (!go_on) return lua_error(L);
   if (rc == -EDEADLK)
     return luaL_error(L, "deadlock: this process holds the lock already and would wait for itself "
