@@ -163,6 +163,17 @@ describe("Pool", function()
     assert.equal("\nold none mine fake nil integer 1\n", run.out .. run.err)
   end)
 
+  it("lets a __pack call the pool that is sending it", function()
+    local pool <close> = mp.Pool(1)
+    local meta = { __unpack = function(v) return v end }
+    function meta.__pack() return pool:apply(function() return 5 end) end
+    local function same(x) return x end
+    for _ = 1, 2 do
+      assert.equal(5, pool:apply(same, setmetatable({}, meta)))
+      assert.same({ 5, 5, n = 2 }, pool:map(same, { setmetatable({}, meta), setmetatable({}, meta) }))
+    end
+  end)
+
   it("carries handles of objects made after its workers started", function()
     local pool <close> = mp.Pool(2)
     pool:map(square, { 1 })
