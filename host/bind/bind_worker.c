@@ -32,6 +32,7 @@ struct run {
   int over;                        /* they are done */
   int64_t since;                   /* when the chunk began */
   uint64_t outer_item, outer_part; /* what this process had in hand before */
+  int why;                         /* the item in hand was broken off: GUARD_ */
   char call[JOBLOG_NAME];          /* for the job log */
 };
 
@@ -124,24 +125,28 @@ static void mark_failure(lua_State *L, const struct job *job, int status, int wh
   lua_setfield(L, -2, "index");
 }
 
-/* Leaves a result, or the record of a failure: 0 or 1. */
+/* Leaves a result, or the record of a failure: 0 or 1. The guard stays over it until it is encoded
+ * (append). */
 static int run_item(lua_State *L, struct run *run, uint64_t index) {
   lua_settop(L, TOP);
   lua_pushvalue(L, FUNCTION);
-  if (!push_item(L, run, index)) {
-    outcome_record(L, NULL);
-    return 1;
-  }
-  if (lua_isnil(L, FUNCTION)) {
+  run->why = 0;
+  guard_begin(run->job);
+  int status = LUA_OK, there = push_item(L, run, index);
+  if (there && lua_isnil(L, FUNCTION)) {
     lua_pushvalue(L, REASON);
-    outcome_record(L, NULL);
-    return 1;
+    there = 0;
   }
-  guard_begin(run->job, index);
-  int status = call(L, run->job->mode);
-  int why = guard_end();
-  if (status == LUA_OK && !why) return 0;
-  mark_failure(L, run->job, status, why);
+  if (there) {
+    guard_seed(run->job->base + index);
+    status = call(L, run->job->mode);
+  } else {
+    outcome_record(L, NULL);
+    status = LUA_ERRRUN;
+  }
+  if (status == LUA_OK) return 0;
+  run->why = guard_now.why;
+  mark_failure(L, run->job, status, run->why);
   return 1;
 }
 
@@ -159,13 +164,24 @@ static void publish(struct run *run, uint64_t done, int failed) {
   if (failed && !run->job->collect) job_stop(run->pool, run->job);
 }
 
+/* The item has been broken off, though it had an outcome, or while that was encoded. */
+static int retract(lua_State *L, struct run *run, size_t before, int why) {
+  run->why = why;
+  arena_rewind(&run->arena, before);
+  lua_pushliteral(L, "");
+  mark_failure(L, run->job, LUA_ERRMEM, why);
+  return outcome_encode(L, &run->arena, 1);
+}
+
 /* Encodes what is on top as an outcome: 0 or 1 as outcome_encode, or -errno with nothing written.
  */
 static int append(lua_State *L, struct run *run, int failed) {
   size_t before = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed) == 0
                       ? 0
                       : atomic_load_explicit(&run->chunk->output_size, memory_order_relaxed);
-  int rc = outcome_encode(L, &run->arena, failed), held = rc < 0 ? 0 : arena_hold(&run->arena);
+  int rc = outcome_encode(L, &run->arena, failed), why = guard_end();
+  if (why && !run->why) rc = retract(L, run, before, why);
+  int held = rc < 0 ? 0 : arena_hold(&run->arena);
   if (rc >= 0 && held >= 0) return rc;
   arena_rewind(&run->arena, before);
   return -ENOMEM;
@@ -178,7 +194,8 @@ static int log_item(lua_State *L, struct run *run, uint64_t index) {
   const char *outcome = joblog_outcome(L, failed);
   int rc = append(L, run, failed);
   if (rc < 0) outcome = "memory";
-  if (rc > failed) outcome = "error"; /* the result cannot be sent */
+  if (rc > failed) /* the result cannot be sent */
+    outcome = run->why ? guard_kind(run->why) : "error";
   joblog_end(start, run->call, run->job->base + index, outcome);
   return rc;
 }
@@ -268,9 +285,11 @@ static int give_up_item(lua_State *L) {
   uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
   if (done == 0) arena_begin(&run->arena);
   outcome_record(L, "memory");
+  if (run->why) mark_failure(L, run->job, LUA_ERRRUN, run->why);
   if (joblog_fd >= 0)
     joblog_end((int64_t)family_status()->since, run->call,
-               run->job->base + run->chunk->first + done, "memory");
+               run->job->base + run->chunk->first + done,
+               run->why ? guard_kind(run->why) : "memory");
   if (append(L, run, 1) < 0) return lua_pushinteger(L, CHUNK_FULL), 1;
   publish(run, done + 1, 1);
   lua_pushinteger(L, done + 1 < run->chunk->items ? CHUNK_CUT : CHUNK_DONE);
@@ -279,7 +298,7 @@ static int give_up_item(lua_State *L) {
 
 /* The error on top left run_chunks: the chunk in hand ends there. */
 static void end_early(lua_State *L, struct run *run) {
-  guard_end();
+  run->why = guard_end();
   lua_gc(L, LUA_GCCOLLECT);
   lua_pushcfunction(L, give_up_item);
   lua_insert(L, -2);

@@ -151,6 +151,10 @@ int guard_stop_clock(void) {
   return guard_take_why();
 }
 
+const char *guard_kind(int why) {
+  return why == GUARD_LATE ? "timeout" : "memory";
+}
+
 void guard_record(lua_State *L, const struct job *job, int status, int why) {
   if (status != LUA_ERRRUN) {
     lua_pop(L, 1);
@@ -162,7 +166,7 @@ void guard_record(lua_State *L, const struct job *job, int status, int why) {
   else
     lua_pushliteral(L, "not enough memory: the process has more than its limit");
   lua_setfield(L, -2, "message");
-  lua_pushstring(L, why == GUARD_LATE ? "timeout" : "memory");
+  lua_pushstring(L, guard_kind(why));
   lua_setfield(L, -2, "kind");
 }
 

@@ -79,8 +79,7 @@ static inline void guard_seed(uint64_t index) {
   state[3] = ~z ^ z >> 32;
 }
 
-static inline void guard_begin(const struct job *job, uint64_t index) {
-  guard_seed(job->base + index);
+static inline void guard_begin(const struct job *job) {
   if (job->timeout) guard_start_clock(job->timeout);
 }
 
@@ -106,6 +105,9 @@ static inline int guard_is_heavy(lua_State *L) {
 /* Bytes that the process of this slot has beyond its burden, if that is more than the limit allows;
  * else 0. */
 uint64_t guard_weigh(int slot, pid_t pid, uint64_t limit);
+
+/* What kind of failure that is. */
+const char *guard_kind(int why);
 
 /* The record or result on top becomes the record of an item that was broken off. */
 void guard_record(lua_State *L, const struct job *job, int status, int why);

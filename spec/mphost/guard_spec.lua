@@ -43,6 +43,34 @@ describe("A task's time", function()
     assert.is_true(pool:stats().deaths >= 1)
   end)
 
+  it("goes on while the item is decoded and its result or error encoded", function()
+    local here = mp.current_process().pid
+    local function spin() while true do end end
+    local function is_worker() return mp.current_process().pid ~= here end
+    local class = { __unpack = function(v) if v == "in" and is_worker() then spin() end return v end }
+    function class.__pack(self)
+      if self[1] == "out" then spin() end
+      return self[1]
+    end
+    local function box(v) return setmetatable({ v }, class) end
+    local pool <close> = mp.Pool { workers = 1 }
+    local options = { timeout = 0.1 * tool.slower, on_error = "collect", chunk = 4 }
+    local r, errors = pool:map(function(v) return v end, { 1, box "in", 3, box "x" }, options)
+    assert.same({ 1, nil, 3, "x" }, { r[1], r[2], r[3], r[4] })
+    assert.same({ "timeout", 2 }, { errors[2].kind, errors[2].index })
+    for _, n in ipairs { 1, 0 } do
+      local other <close> = mp.Pool(n)
+      r, errors = other:map(function(v)
+        if v == 2 then return box "out" end
+        if v == 3 then error(box "out") end
+        return v
+      end, { 1, 2, 3, 4 }, options)
+      assert.same({ 1, nil, nil, 4 }, { r[1], r[2], r[3], r[4] })
+      assert.same({ "timeout", "timeout" }, { errors[2].kind, errors[3].kind })
+      assert.truthy(errors[2].message:find "^timed out after ", errors[2].message)
+    end
+  end)
+
   it("is that of each item, and not that of the call", function()
     local pool <close> = mp.Pool(1)
     local r = pool:map(function(x) mp.sleep(0.03) return x end, mp.range(1, 10), { timeout = 0.2 * tool.slower })
