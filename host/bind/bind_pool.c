@@ -98,4 +98,6 @@ void bind_pool(lua_State *L) {
       {"pool", pool_create}, {"status", pool_status}, {NULL, NULL}};
   bind_class(L, bind_pool_class, pool_methods, handle_close);
   luaL_setfuncs(L, functions, 0);
+  lua_pushinteger(L, (lua_Integer)FAMILY_MOST - 1); /* the first process has a slot, too */
+  lua_setfield(L, -2, "most_children");
 }

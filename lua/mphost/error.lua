@@ -35,14 +35,6 @@ end
 
 local errors = { TaskError = TaskError }
 
----A task error out of the fields given; kind is "error" unless said otherwise.
----@param fields table
----@return mphost.TaskError
-function errors.new(fields)
-  fields.kind = fields.kind or "error"
-  return setmetatable(fields, TaskError)
-end
-
 ---The record of a failure of which Lua says no more than a word: it calls no message handler when memory runs out.
 ---@param message any
 ---@return table
@@ -69,6 +61,18 @@ function errors.shorten(value)
     text = tostring(value)
   end
   return #text <= 80 and text or text:sub(1, 77) .. "..."
+end
+
+---A task error out of the fields given; kind is "error" unless said otherwise.
+---@param fields table
+---@return mphost.TaskError
+function errors.new(fields)
+  fields.kind = fields.kind or "error"
+  local value = fields.value
+  if type(value) == "table" and not getmetatable(value) and fields.message:find "^table: 0x%x+$" then
+    fields.message = errors.shorten(value) -- its address there says nothing
+  end
+  return setmetatable(fields, TaskError)
 end
 
 local names = {

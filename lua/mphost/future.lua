@@ -82,8 +82,13 @@ end
 ---Nobody wants its result: what has not begun does not begin. True unless it was settled before.
 ---@return boolean
 function methods:cancel()
+  local call = self._call
+  if not call.done and call:left() > 0 then -- what has come so far is not taken in: nobody wants it
+    call:cancel()
+    return true
+  end
   if self:done() then return false end
-  self._call:cancel()
+  call:cancel()
   return true
 end
 

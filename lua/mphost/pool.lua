@@ -148,12 +148,12 @@ local known = { workers = "number", init = "function", exit = "function", max_ta
   retries = "number", memory = "number|string", nice = "number", pin = "boolean", seed = "number", name = "string" }
 
 local function read_options(options, level)
-  local function whole(name, least)
+  local function whole(name, least, most)
     local value = options[name]
-    return value ~= nil and check.count(level + 1, ("option '%s'"):format(name), value, least) or nil
+    return value ~= nil and check.count(level + 1, ("option '%s'"):format(name), value, least, most) or nil
   end
-  local read = { workers = whole("workers", 0), max_tasks = whole("max_tasks", 1), retries = whole("retries", 0),
-    nice = whole("nice", -20), seed = options.seed and math.tointeger(options.seed), pin = options.pin }
+  local read = { workers = whole("workers", 0, core.most_children), max_tasks = whole("max_tasks", 1),
+    retries = whole("retries", 0), nice = whole("nice", -20), seed = options.seed and math.tointeger(options.seed), pin = options.pin }
   if options.seed and not read.seed then error("option 'seed': a whole number expected", level + 1) end
   read.timeout = options.timeout and check.positive(level, "option 'timeout'", options.timeout) or nil
   read.memory = options.memory and check.size(level, "option 'memory'", options.memory) or nil
@@ -169,7 +169,10 @@ function pool.make(options, inherited)
   count = count + 1
   local workers = read.workers or pool.default_workers()
   local ok, handle = pcall(core.pool, workers)
-  if not ok then error(("cannot make a pool of %d workers: %s"):format(workers, handle), 3) end
+  if not ok then
+    local why = tostring(handle):gsub("^mphost/[%w_]+%.lua:%d+: ", "")
+    error(("cannot make a pool of %d workers: %s"):format(workers, why), 3)
+  end
   local self = setmetatable({
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = read.retries or 0, _options = read, _inherited = inherited, _id = ("%d:%d"):format(core.pid(), count),

@@ -83,7 +83,9 @@ local function settle(self)
 end
 
 local function failure(value)
-  local record = { message = tostring(value), traceback = debug.traceback(nil, 2) }
+  local is_plain = type(value) == "table" and not getmetatable(value)
+  local message = is_plain and errors.shorten(value) or tostring(value)
+  local record = { message = message, traceback = debug.traceback(nil, 2) }
   if type(value) ~= "string" then record.value = value end
   return record
 end

@@ -55,6 +55,25 @@ describe("A future", function()
     assert.equal("Future of submit (failed)", tostring(failed))
   end)
 
+  it("is cancelled at once: results that are there are not taken in", function()
+    local here, received = mp.current_process().pid, 0
+    local class = { __pack = function() return 1 end, __unpack = function()
+      if mp.current_process().pid == here then received = received + 1 end
+    end }
+    local pool <close> = mp.Pool(2)
+    local there = mp.Value "i"
+    local f = pool:map_async(function(x)
+      if x == 20 then mp.sleep(600) end
+      there:add(1)
+      return setmetatable({}, class)
+    end, mp.range(1, 20), { chunk = 1 })
+    tool.await(function() return there.value == 19 end)
+    assert.is_true(f:cancel())
+    assert.same({ true, 0 }, { f:cancelled(), received })
+    assert.equal(16, pool:apply(square, 4))
+    pool:terminate()
+  end)
+
   it("O09: waits no longer than it is told", function()
     local pool <close> = mp.Pool(1)
     local gate = mp.Value("?")
@@ -88,6 +107,10 @@ describe("A future", function()
       assert.truthy(tostring(err):find("^submit failed on worker %d: .*bad"), tostring(err))
     end
     assert.is_false(error_of(f.get, pool:submit(error, false)).value)
+    local err = error_of(f.get, pool:submit(function() error { code = 5 } end))
+    assert.same({ "{code = 5}", 5 }, { err.message, err.value.code })
+    local p <close> = mp.spawn(function() error { "a" } end)
+    assert.equal('{"a"}', error_of(p.result, p).message)
     assert.equal("a\0b", error_of(f.get, pool:submit(error, "a\0b")).message)
     assert.equal("exit", error_of(f.get, pool:submit(os.exit, 3)).kind)
     raises("cannot send", function() pool:submit(square, coroutine.create(print)) end)

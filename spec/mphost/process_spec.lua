@@ -270,7 +270,7 @@ print(select(2, pcall(q.result, q)).value)
 ok, err = pcall(n.result, n)
 print(ok, err.message)]]
     assert.equal(0, r.code)
-    assert.truthy(r.out:find("^false\ttable\t42\nfalse\ttable: [^\n]+cannot send"), r.out)
+    assert.truthy(r.out:find("^false\ttable\t42\nfalse\t{file %([^\n]+cannot send"), r.out)
     assert.truthy(r.out:find("\nnil\nfalse\tnil\n$"), r.out)
   end)
 
