@@ -8,11 +8,13 @@
    is Lua's memory error: then nobody knows where the next item begins, so the chunk is cut there
    and the parent gives out the rest anew. */
 #include <errno.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "bind/arena.h"
 #include "bind/bind.h"
 #include "bind/guard.h"
+#include "bind/interrupt.h"
 #include "bind/joblog.h"
 #include "bind/outcome.h"
 #include "os/clock.h"
@@ -348,6 +350,42 @@ static void worker_stack(lua_State *L, int f, int items) {
   lua_pushvalue(L, items);
 }
 
+/* SIGINT (Ctrl-C is for all processes of a terminal; crew.break_off) interrupts the task in hand,
+   so that what it has to close is closed. Once: that must not be interrupted by the next of them.
+   Who has nothing in hand has nothing to stop. */
+static struct {
+  lua_State *L, *main;
+  pid_t pid;
+  uint64_t item; /* the last one interrupted, in the order of its work, from 1 */
+} target;
+
+static void on_interrupt(int number) {
+  const struct status *me = family_status();
+  if (target.pid != getpid() ||
+      atomic_load_explicit(&me->item, memory_order_relaxed) == STATUS_NONE) {
+    signal(number, SIG_DFL);
+    raise(number); /* delivered when this handler returns */
+    return;
+  }
+  uint64_t item = 1 + atomic_load_explicit(&me->done, memory_order_relaxed) +
+                  atomic_load_explicit(&me->failed, memory_order_relaxed);
+  if (item == target.item) return;
+  target.item = item;
+  interrupt_ask_in(target.L, target.main);
+}
+
+static void watch_interrupts(lua_State *L) {
+  struct sigaction action = {.sa_handler = on_interrupt}, old;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  target.L = L;
+  target.main = lua_tothread(L, -1);
+  target.pid = getpid();
+  target.item = 0;
+  lua_pop(L, 1);
+  if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+    sigaction(SIGINT, &action, NULL);
+}
+
 /* work(pool, most [, f, items]): runs jobs until the pool is closed and nothing is posted, or
    `most` items (0: no limit) are done. f and items: of the jobs that this process inherited. */
 static int worker_work(lua_State *L) {
@@ -355,6 +393,7 @@ static int worker_work(lua_State *L) {
   uint64_t most = (uint64_t)luaL_optinteger(L, 2, 0), cursor = 0;
   pid_t parent = getppid();
   guard_armed();
+  watch_interrupts(L);
   lua_settop(L, 4);
   worker_stack(L, 3, 4);
   atomic_store(&family_status()->since, (uint64_t)clock_now());

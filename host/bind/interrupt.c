@@ -51,6 +51,7 @@ static int raise_at(lua_State *L, int level) {
 /* A hook has no frame of its own: level 0 is the code it comes between. */
 static void raise_it(lua_State *L, lua_Debug *ar) {
   (void)ar;
+  if (lua_gethook(L) == raise_it) lua_sethook(L, NULL, 0, 0); /* a coroutine's: once */
   raise_at(L, 0);
 }
 
@@ -59,6 +60,11 @@ void interrupt_ask(lua_State *L) {
   for (lua_State *none = NULL; i < MOST; i++, none = NULL)
     if (atomic_compare_exchange_strong(&asked[i], &none, L)) break;
   futex_disturbed = 1;
+  lua_sethook(L, raise_it, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+void interrupt_ask_in(lua_State *L, lua_State *main) {
+  interrupt_ask(main);
   lua_sethook(L, raise_it, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 

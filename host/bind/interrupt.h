@@ -14,6 +14,9 @@
  */
 void interrupt_ask(lua_State *L);
 
+/* The same where a coroutine L of `main` runs, and not that. */
+void interrupt_ask_in(lua_State *L, lua_State *main);
+
 /* Forgets what this main thread was asked and did not do yet. */
 void interrupt_forget(lua_State *L);
 

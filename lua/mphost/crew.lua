@@ -14,6 +14,7 @@ local process = require "mphost.process"
 local crew = {}
 
 local WEIGH = 0.1 -- seconds from one look at the workers' memory to the next
+local GRACE = 0.15 -- seconds from a task's interruption to its worker's death
 local MOST_DEATHS = 10 -- before they have begun to work, one after the other
 
 local function failure(value)
@@ -142,6 +143,7 @@ function crew.kill(pool)
 end
 
 ---The call is broken off from outside (Ctrl-C): who works for it would go on for nobody, for how long nobody knows.
+---The tasks are interrupted, so that what they have to close is closed; who goes on all the same is killed.
 ---@param pool mphost.Pool
 ---@param call mphost.Call
 function crew.break_off(pool, call)
@@ -152,6 +154,13 @@ function crew.break_off(pool, call)
     end
   end
   call:cancel()
+  for worker in pairs(busy) do worker.core:signal(2) end
+  local deadline = core.clock() + GRACE
+  repeat
+    for worker in pairs(busy) do
+      if worker.core:is_gone() or not core.status(worker.slot).item then busy[worker] = nil end
+    end
+  until not next(busy) or core.clock() >= deadline or not pcall(core.sleep, 0.002)
   for worker in pairs(busy) do
     worker.dismissed = true -- its end is no news
     worker.core:signal(9)

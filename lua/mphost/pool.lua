@@ -153,7 +153,8 @@ local function read_options(options, level)
     return value ~= nil and check.count(level + 1, ("option '%s'"):format(name), value, least, most) or nil
   end
   local read = { workers = whole("workers", 0, core.most_children), max_tasks = whole("max_tasks", 1),
-    retries = whole("retries", 0), nice = whole("nice", -20), seed = options.seed and math.tointeger(options.seed), pin = options.pin }
+    retries = whole("retries", 0), nice = whole("nice", -20),
+    seed = options.seed and math.tointeger(options.seed), pin = options.pin }
   if options.seed and not read.seed then error("option 'seed': a whole number expected", level + 1) end
   read.timeout = options.timeout and check.positive(level, "option 'timeout'", options.timeout) or nil
   read.memory = options.memory and check.size(level, "option 'memory'", options.memory) or nil

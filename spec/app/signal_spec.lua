@@ -63,6 +63,29 @@ describe("SIGINT and SIGTERM", function()
     end)
   end
 
+  it("interrupt the tasks, which close what is theirs; who does not listen is killed", function()
+    local r = interrupt(2, [[
+      local pool <close> = mp.Pool(3)
+      local begun, pids = mp.Value "i", mp.Array("i", 3)
+      local function task(i)
+        local y <close> = setmetatable({}, { __close = function() mp.sleep(0.01) print("task closed") end })
+        pids[i] = require "mphost.core".pid()
+        begun:add(1)
+        if i == 1 then mp.sleep(100) end
+        while i == 2 do end
+        while true do pcall(function() while true do end end) end
+      end
+      mp.spawn(function() while begun.value < 3 do mp.sleep(0.01) end print "ready" end)
+      print(pcall(pool.map, pool, task, { 1, 2, 3 }, { chunk = 1 }))
+      local now = pool:map(function() mp.sleep(0.05) return require "mphost.core".pid() end, { 1, 2, 3 }, { chunk = 1 })
+      local lives = {}
+      for _, pid in ipairs(now) do lives[pid] = true end
+      print(lives[pids[3] ])
+      os.exit(3)]])
+    assert.truthy(r.out:find "^task closed\ntask closed\nfalse\t[^\n]*interrupted!\nnil\n$", r.out .. r.err)
+    assert.equal(3, r.status)
+  end)
+
   it("leave a condition's lock held, and the notification to the next", function()
     local r = interrupt(2, [[
       local c, go = mp.Condition(), mp.Event()
