@@ -1,5 +1,6 @@
 -- mphost.error: task errors as text, values in short, statuses in words.
 local errors = require "mphost.error"
+local tool = require "mphost.tool"
 
 describe("TaskError", function()
   it("tells all it knows", function()
@@ -48,5 +49,89 @@ describe("errors.describe", function()
     assert.equal("killed by SIGABRT (core dumped)", errors.describe(-6, true))
     assert.equal("killed by signal 64", errors.describe(-64))
     assert.truthy(errors.describe("unknown"):find "^ended")
+  end)
+end)
+
+describe("The line of an error", function()
+  local START = [[
+    local function at(f, ...)
+      local ok, why = pcall(f, ...)
+      local line = debug.getinfo(f, "S").linedefined
+      why = tostring(why):gsub("^[^%s:]+:" .. line .. ": ", "here: "):gsub("'Process%-%d+'", "P")
+      print(why)
+    end
+    ]]
+
+  it("is the script's, once, when it is interrupted", function()
+    for _, call in ipairs { "mp.Pool(1):map(mp.sleep, { 5 })", "mp.map(mp.sleep, { 5 })",
+      "mp.Pool(1):submit(mp.sleep, 5):get()", "mp.wait { mp.Queue() }",
+      "mp.Process { target = mp.sleep, args = { 5 }, daemon = true }:start():join()",
+      "for _ in mp.Pool(1):imap(mp.sleep, { 5 }) do print '?' end" } do
+      local r = tool.run(START .. ([[
+        local me = mp.current_process().pid
+        mp.spawn(function() mp.sleep(0.2) os.execute("kill -INT " .. me) end)
+        at(function() %s end)]]):format(call))
+      assert.equal("here: interrupted!\n", r.out, call)
+    end
+  end)
+
+  it("is the script's, once, and the words are the user's", function()
+    local r = tool.run(START .. [[
+      local pool <close> = mp.Pool(1)
+      at(function() mp.wait { mp.Process(print) } end)
+      local a, b = mp.Pipe()
+      a:close()
+      at(function() mp.wait { b, a } end)
+      mp.start_method "spawn"
+      at(function() mp.spawn(print, coroutine.create(print)) end)
+      local other <close> = mp.Pool { workers = 1, init = function() return a, pool end }
+      at(function() other:apply(print) end)]])
+    assert.equal("here: bad argument #1 to 'wait' (process P has not been started)\n" ..
+      "here: bad argument #1 to 'wait' (a connection that is closed here)\n" ..
+      "here: cannot send args[1]: coroutine\n", (r.out:gsub("here: cannot start worker[^\n]*\n$", "")))
+    assert.truthy(r.out:find "\nhere: cannot start worker 1 of 1: cannot send [^\n]*\n$", r.out)
+    assert.is_nil(r.out:find("mphost/", 1, true))
+  end)
+end)
+
+describe("The line of an error", function()
+  local START = [[
+    local function at(f, ...)
+      local ok, why = pcall(f, ...)
+      local line = debug.getinfo(f, "S").linedefined
+      why = tostring(why):gsub("^[^%s:]+:" .. line .. ": ", "here: "):gsub("'Process%-%d+'", "P")
+      print(why)
+    end
+    ]]
+
+  it("is the script's, once, when it is interrupted", function()
+    for _, call in ipairs { "mp.Pool(1):map(mp.sleep, { 5 })", "mp.map(mp.sleep, { 5 })",
+      "mp.Pool(1):submit(mp.sleep, 5):get()", "mp.wait { mp.Queue() }",
+      "mp.Process { target = mp.sleep, args = { 5 }, daemon = true }:start():join()",
+      "for _ in mp.Pool(1):imap(mp.sleep, { 5 }) do print '?' end" } do
+      local r = tool.run(START .. ([[
+        local me = mp.current_process().pid
+        mp.spawn(function() mp.sleep(0.2) os.execute("kill -INT " .. me) end)
+        at(function() %s end)]]):format(call))
+      assert.equal("here: interrupted!\n", r.out, call)
+    end
+  end)
+
+  it("is the script's, once, and the words are the user's", function()
+    local r = tool.run(START .. [[
+      local pool <close> = mp.Pool(1)
+      at(function() mp.wait { mp.Process(print) } end)
+      local a, b = mp.Pipe()
+      a:close()
+      at(function() mp.wait { b, a } end)
+      mp.start_method "spawn"
+      at(function() mp.spawn(print, coroutine.create(print)) end)
+      local other <close> = mp.Pool { workers = 1, init = function() return a, pool end }
+      at(function() other:apply(print) end)]])
+    assert.equal("here: bad argument #1 to 'wait' (process P has not been started)\n" ..
+      "here: bad argument #1 to 'wait' (a connection that is closed here)\n" ..
+      "here: cannot send args[1]: coroutine\n", (r.out:gsub("here: cannot start worker[^\n]*\n$", "")))
+    assert.truthy(r.out:find "\nhere: cannot start worker 1 of 1: cannot send [^\n]*\n$", r.out)
+    assert.is_nil(r.out:find("mphost/", 1, true))
   end)
 end)
