@@ -9,6 +9,7 @@
 #include "app/state.h"
 #include "app/value.h"
 #include "bind/interrupt.h"
+#include "bind/sync.h"
 #include "os/latch.h"
 
 static const struct {
@@ -242,6 +243,11 @@ int mph_open(mph_host **host, const mph_config *config) {
   return rc;
 }
 
+static int tell_closing(lua_State *L) {
+  sync_closing(L);
+  return 0;
+}
+
 int mph_close(mph_host *h) {
   int rc = take(h);
   if (rc < 0) return rc;
@@ -252,6 +258,8 @@ int mph_close(mph_host *h) {
   interrupt_forget(h->L);
   define_forget(h);
   event_end(&h->loop);
+  lua_pushcfunction(h->L, tell_closing);
+  if (lua_pcall(h->L, 0, 0, 0) != LUA_OK) lua_pop(h->L, 1); /* its locks end with the process */
   lua_close(h->L);
   event_free(&h->loop);
   atomic_store(&h->open, false);

@@ -77,6 +77,7 @@ struct handle {
    * `slot`. Of a value: changes made through it. Of a dict: updates that have to know of changes.
    */
   uint32_t taken;
+  uint32_t kept; /* it stands in the registry (sync.h) */
 };
 
 /* Names of the metatables of handles. */

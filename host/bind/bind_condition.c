@@ -57,6 +57,13 @@ static int condition_close(lua_State *L) {
   return handle_close(L);
 }
 
+static int condition_gc(lua_State *L) {
+  struct handle *handle = luaL_checkudata(L, 1, bind_condition_class);
+  int held =
+      handle->object && !handle->kept && sync_holds(condition_lock(condition_of(handle)), handle);
+  return held && sync_keep(L, handle) ? 0 : condition_close(L);
+}
+
 /* ---- the line ---- */
 
 static int not_held(lua_State *L, const char *what) {
@@ -152,6 +159,7 @@ void bind_condition(lua_State *L) {
       {NULL, NULL},
   };
   sync_class(L, bind_condition_class, methods, condition_close, condition_leave_scope);
+  sync_finalizer(L, bind_condition_class, condition_gc);
   bind_metamethod(L, bind_condition_class, "__tostring", condition_tostring);
   lua_pushcfunction(L, condition_create);
   lua_setfield(L, -2, "condition");

@@ -22,7 +22,7 @@ static int lock_create(lua_State *L) {
   return 1;
 }
 
-static int is_held_through(const struct lock *lock, const struct handle *handle) {
+int sync_holds(const struct lock *lock, const struct handle *handle) {
   return lock_is_mine(lock) && lock->tag == (uint64_t)(uintptr_t)handle;
 }
 
@@ -32,16 +32,14 @@ static int release(lua_State *L, struct lock *lock) {
   if (!lock_is_mine(lock)) return -EPERM;
   uint64_t tag = lock->tag, depth = lock->depth;
   lock_release(lock);
-  if (depth == 1) sync_unanchor(L, (const struct handle *)(uintptr_t)tag);
+  if (depth == 1) sync_let_go(L, (struct handle *)(uintptr_t)tag);
   return 0;
 }
 
 int sync_lock(lua_State *L, struct lock *lock, const struct handle *handle, int64_t deadline) {
   int rc, go_on = 1;
-  sync_anchor(L, handle);
   do rc = lock_acquire(lock, (uint64_t)(uintptr_t)handle, deadline);
   while (rc == -EINTR && (go_on = sync_again(L)));
-  if ((rc < 0 || lock->recursive) && !is_held_through(lock, handle)) sync_unanchor(L, handle);
   if (!go_on) return lua_error(L);
   if (rc == -EDEADLK)
     return luaL_error(L, "deadlock: this process holds the lock already and would wait for itself "
@@ -62,8 +60,8 @@ void sync_leave(lua_State *L, struct lock *lock) {
   if (lock_is_mine(lock)) release(L, lock);
 }
 
-int sync_drop(lua_State *L, struct lock *lock, const struct handle *handle) {
-  sync_unanchor(L, handle);
+int sync_drop(lua_State *L, struct lock *lock, struct handle *handle) {
+  sync_let_go(L, handle);
   return lock_drop(lock, (uint64_t)(uintptr_t)handle);
 }
 
@@ -103,6 +101,12 @@ static int lock_close(lua_State *L) {
   return handle_close(L);
 }
 
+static int lock_gc(lua_State *L) {
+  struct handle *handle = luaL_checkudata(L, 1, bind_lock_class);
+  int held = handle->object && !handle->kept && sync_holds(lock_of(handle), handle);
+  return held && sync_keep(L, handle) ? 0 : lock_close(L);
+}
+
 static int lock_tostring(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, bind_lock_class);
   if (handle->object == 0) {
@@ -123,6 +127,7 @@ void bind_lock(lua_State *L) {
       {"with", lock_m_with},       {"close", lock_close},       {NULL, NULL},
   };
   sync_class(L, bind_lock_class, methods, lock_close, lock_leave_scope);
+  sync_finalizer(L, bind_lock_class, lock_gc);
   bind_metamethod(L, bind_lock_class, "__tostring", lock_tostring);
   lua_pushcfunction(L, lock_create);
   lua_setfield(L, -2, "lock");

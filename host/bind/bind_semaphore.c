@@ -117,11 +117,9 @@ static int permits_create(lua_State *L) {
 
 static int permits_take(lua_State *L, struct handle *handle, int64_t deadline) {
   int rc, go_on = 1;
-  sync_anchor(L, handle);
   do rc = permits_acquire(permits_of(handle), deadline);
   while (rc == -EINTR && (go_on = sync_again(L)));
   handle->taken += rc >= 0;
-  if (handle->taken == 0) sync_unanchor(L, handle);
   return go_on ? rc : lua_error(L);
 }
 
@@ -133,7 +131,7 @@ static int permits_m_acquire(lua_State *L) {
 /* 0, or -EPERM. */
 static int permits_give(lua_State *L, struct handle *handle) {
   handle->taken -= handle->taken > 0;
-  if (handle->taken == 0) sync_unanchor(L, handle);
+  if (handle->taken == 0) sync_let_go(L, handle);
   return permits_release(permits_of(handle));
 }
 
@@ -179,6 +177,12 @@ static int permits_close(lua_State *L) {
   return handle_close(L);
 }
 
+static int permits_gc(lua_State *L) {
+  struct handle *handle = luaL_checkudata(L, 1, bind_permits_class);
+  int held = handle->object && !handle->kept && handle->slot == family_index() && handle->taken;
+  return held && sync_keep(L, handle) ? 0 : permits_close(L);
+}
+
 static int permits_tostring(lua_State *L) {
   struct handle *handle = luaL_checkudata(L, 1, bind_permits_class);
   uint32_t value = handle->object ? permits_value(permits_of(handle)) : 0;
@@ -198,6 +202,7 @@ void bind_semaphore(lua_State *L) {
   };
   sync_class(L, bind_semaphore_class, plain, semaphore_close, semaphore_leave_scope);
   sync_class(L, bind_permits_class, bounded, permits_close, permits_leave_scope);
+  sync_finalizer(L, bind_permits_class, permits_gc);
   bind_metamethod(L, bind_semaphore_class, "__tostring", semaphore_tostring);
   bind_metamethod(L, bind_permits_class, "__tostring", permits_tostring);
   lua_pushcfunction(L, semaphore_create);

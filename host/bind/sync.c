@@ -12,6 +12,32 @@ void sync_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFu
   lua_pop(L, 1);
 }
 
+void sync_finalizer(lua_State *L, const char *name, lua_CFunction gc) {
+  luaL_getmetatable(L, name);
+  lua_pushcfunction(L, gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
+static const char closing; /* its address: the registry's key */
+
+void sync_closing(lua_State *L) {
+  lua_pushboolean(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &closing);
+}
+
+int sync_keep(lua_State *L, struct handle *handle) {
+  int is_closing = lua_rawgetp(L, LUA_REGISTRYINDEX, &closing) != LUA_TNIL;
+  lua_pop(L, 1);
+  if (is_closing) return 0;
+  handle->kept = 1;
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, handle);
+  lua_getmetatable(L, 1); /* setting it anew is what makes the finalizer run once more */
+  lua_setmetatable(L, 1);
+  return 1;
+}
+
 int sync_taken(lua_State *L, int rc) {
   if (rc < 0) return bind_fail(L, rc);
   lua_settop(L, 1);
