@@ -3,6 +3,7 @@
 
 #include "app/host.h"
 #include "app/state.h"
+#include "bind/std.h"
 
 /* Both loaders return the chunk or a message, and the status. */
 static int load_file(lua_State *L) {
@@ -98,7 +99,7 @@ int mph_require(mph_host *h, const char *module, const char *global) {
 /* Calls a function of a module of ours. */
 static int call_module(lua_State *L) {
   const struct order *order = lua_touserdata(L, 1);
-  lua_getglobal(L, "require");
+  std_push_field(L, "require");
   lua_pushstring(L, order->text);
   lua_call(L, 1, 1);
   lua_getfield(L, -1, order->name);

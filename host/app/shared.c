@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/value.h"
+#include "bind/std.h"
 #include "shm/family.h"
 
 int shared_code(const char *name, double timeout) {
@@ -63,7 +64,7 @@ int shared_method(lua_State *L) {
 int shared_push_constructor(lua_State *L, const char *name) {
   int rc = shared_check_process();
   if (rc < 0) return rc;
-  lua_getglobal(L, "require");
+  std_push_field(L, "require");
   lua_pushliteral(L, "mphost");
   lua_call(L, 1, 1);
   lua_getfield(L, -1, name);

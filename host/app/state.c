@@ -12,6 +12,7 @@
 #include "app/guest.h"
 #include "bind/bind.h"
 #include "bind/launch.h"
+#include "bind/std.h"
 #include "os/memory.h"
 
 /* The loader of an embedded file, which is upvalue 1. Arguments as for every loader: the module's
@@ -21,6 +22,8 @@ static int load_embedded(lua_State *L) {
   lua_settop(L, 2);
   if (luaL_loadbufferx(L, (const char *)file->text, file->size, file->chunk, "t") != LUA_OK)
     return lua_error(L);
+  std_push(L);
+  lua_setupvalue(L, -2, 1); /* its _ENV */
   lua_insert(L, 1);
   lua_call(L, 2, 1);
   return 1;
@@ -48,6 +51,7 @@ static int load_source(lua_State *L) {
 
 void state_preload(lua_State *L) {
   guest_init();
+  std_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const struct embed_file *file = embed_files; file->module; file++) {
     if (!*file->module) continue;

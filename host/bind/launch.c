@@ -10,6 +10,7 @@
 #include "bind/helper.h"
 #include "bind/lines.h"
 #include "bind/parcel.h"
+#include "bind/std.h"
 #include "os/spawn.h"
 #include "os/tether.h"
 #include "os/zygote.h"
@@ -30,7 +31,7 @@ static lua_State *ready; /* in the zygote: for its children */
 /* ---- in the zygote, the helper, the child ---- */
 
 static int load_library(lua_State *L) {
-  lua_getglobal(L, "require");
+  std_push_field(L, "require");
   lua_pushliteral(L, "mphost");
   lua_call(L, 1, 0);
   return 0;
@@ -55,7 +56,7 @@ static void prepare(void) {
 /* Modules are found where the parent finds them. */
 static void take_paths(lua_State *L, uint64_t block) {
   parcel_unpack(L, block, 0);
-  lua_getglobal(L, "package");
+  std_push_field(L, "package");
   static const char *const names[] = {"path", "cpath"};
   for (int i = 0; i < 2; i++)
     if (lua_getfield(L, -2, names[i]) == LUA_TSTRING)
@@ -70,7 +71,7 @@ static int run_record(lua_State *L) {
   take_paths(L, (uint64_t)lua_tointeger(L, 2));
   lua_settop(L, 1);
   parcel_unpack(L, (uint64_t)lua_tointeger(L, 1), PARCEL_START);
-  lua_getglobal(L, "require");
+  std_push_field(L, "require");
   lua_getfield(L, 2, "module");
   lua_call(L, 1, 1);
   lua_getfield(L, 2, "entry");
@@ -180,7 +181,7 @@ static uint64_t pack(lua_State *L, int index) {
 
 static uint64_t pack_paths(lua_State *L) {
   lua_createtable(L, 0, 2);
-  lua_getglobal(L, "package");
+  std_push_field(L, "package");
   static const char *const names[] = {"path", "cpath"};
   for (int i = 0; i < 2 && lua_istable(L, -1); i++)
     if (lua_getfield(L, -1, names[i]) == LUA_TSTRING)

@@ -151,14 +151,23 @@ static void names_enter(const collection *c, int index, int use, int module, int
   lua_rawset(L, c->known);
 }
 
-static void names_enter_globals(const collection *c) {
+/* The table on top goes by the name of the globals table. */
+static void names_enter_as_globals(const collection *c) {
   lua_State *L = c->L;
   const char name[] = {NAMES_VALUE, (char)WIRE_GLOBALS};
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   uint32_t bit = names_bit(lua_topointer(L, -1));
   c->n->bits[bit / 64] |= UINT64_C(1) << bit % 64;
   lua_pushlstring(L, name, sizeof name);
   lua_rawset(L, c->known);
+}
+
+static void names_enter_globals(const collection *c) {
+  lua_rawgeti(c->L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  names_enter_as_globals(c);
+  if (lua_getfield(c->L, LUA_REGISTRYINDEX, NAMES_STD) == LUA_TTABLE)
+    names_enter_as_globals(c);
+  else
+    lua_pop(c->L, 1);
 }
 
 static bool names_looks_like_class(lua_State *L, int index) {

@@ -25,6 +25,10 @@
 /* First byte of a name: as any value, or only where it stands as a metatable. */
 enum { NAMES_VALUE = 'v', NAMES_METATABLE = 'm', NAMES_BITS = 4096, NAMES_STACK = 24 };
 
+/* The registry's field with the _ENV of the library's modules (bind/std.h): a function of theirs that
+ * has to travel as code finds the receiver's globals instead. */
+#define NAMES_STD "mphost.std"
+
 typedef struct names {
   uint64_t loaded; /* package.loaded when names were collected, as one word */
   uint64_t bits[NAMES_BITS / 64];

@@ -1,4 +1,6 @@
 -- The module: assembles `mp`, nothing else.
+local type_of = type
+
 local core = require "mphost.core"
 local check = require "mphost.check"
 local errors = require "mphost.error"
@@ -88,7 +90,7 @@ end
 ---@param init number|boolean|nil  0 or false
 ---@return mphost.Value
 function mp.Value(type, init)
-  if _G.type(type) ~= "string" then check.type(1, 1, "Value", type, "string") end
+  if type_of(type) ~= "string" then check.type(1, 1, "Value", type, "string") end
   return construct("Value", core.value, type, init)
 end
 
@@ -106,7 +108,7 @@ end
 ---@param init integer|number[]|boolean[]  how many zeros (falses), or the elements
 ---@return mphost.Array
 function mp.Array(type, init)
-  if _G.type(type) ~= "string" then check.type(1, 1, "Array", type, "string") end
+  if type_of(type) ~= "string" then check.type(1, 1, "Array", type, "string") end
   return construct("Array", core.array, type, init)
 end
 

@@ -520,14 +520,14 @@ function process.on_finish(finisher)
 end
 
 -- os.exit ends the process without closing the state, where children would be waited for.
-local exit = os.exit
+local exit = package.loaded.os.exit
 ---@param code boolean|integer|nil
 ---@param close boolean?
-function os.exit(code, close) -- luacheck: ignore
+function package.loaded.os.exit(code, close) -- the user's table, not our copy
   if code ~= nil and type(code) ~= "boolean" and not math.tointeger(code) then
     check.fail(1, 1, "exit", "an exit code expected, got " .. tostring(code))
   end
-  process.finish()
+  if process.stopper == core.pid() then process.stop() else process.finish() end
   exit(code, close)
 end
 

@@ -23,6 +23,7 @@ local watch = require "mphost.watch"
 local repl = {}
 
 local EINTR = 4
+local MOST_FAILURES = 5 -- in a row, with no line read in between
 
 local function say(self, text)
   io.stdout:flush()
@@ -196,6 +197,7 @@ local function read_chunk(self)
   while true do
     local prompt = code and prompt_text("_PROMPT2", "..> ") or prompt_text("_PROMPT", "mp> ")
     local line, why = read_line(self, prompt)
+    self.failures = 0
     if not line then
       if not code then return nil, why end
       if why == "end" then
@@ -246,7 +248,10 @@ local function loop(self)
   while not self.over do
     local ok, why = pcall(step, self)
     if not ok then
-      say_error(self, tostring(why):find "interrupted!$" and "" or "mphost: " .. tostring(why))
+      local interrupted = tostring(why):find "interrupted!$"
+      say_error(self, interrupted and "" or "mphost: " .. tostring(why))
+      self.failures = interrupted and self.failures or self.failures + 1
+      if self.failures == MOST_FAILURES then self.over, self.broken = true, true end
     end
     if self.terminal and self.terminal.ended() then self.over = true end
   end
@@ -264,7 +269,7 @@ local function open(around)
   process.tells = false -- the prompt does, at its time
   local has_terminal, terminal = pcall(require, "mphost.terminal")
   local self = setmetatable({ terminal = has_terminal and terminal or nil, scope = around, lines = 0, typed = {},
-    watched = watch.new() }, repl)
+    failures = 0, watched = watch.new() }, repl)
   if self.terminal then
     self.edits = terminal.enter()
     self.color = terminal.isatty(1) and not is_dumb()
@@ -284,19 +289,22 @@ local function run(around)
   loop(self)
   if self.terminal then self.terminal.leave() end
   if not self.edits then io.stderr:write "\n" end
+  return not self.broken
 end
 
 ---The prompt in a running function.
 ---@param level integer  of the function whose variables are visible; 1: who calls this
 function repl.run(level)
-  run(scope.of(level + 1))
+  if not run(scope.of(level + 1)) then error("the prompt cannot go on", 0) end
 end
 
 ---The program's prompt: `mp` is the library; what was started at the prompt ends with it.
 function repl.main()
   if rawget(_G, "mp") == nil then rawset(_G, "mp", require "mphost") end
-  run(nil)
+  process.stopper = core.pid() -- os.exit leaves the prompt, too
+  local ok = run(nil)
   process.stop()
+  if not ok then error("the prompt cannot go on", 0) end
 end
 
 repl.clock = core.clock

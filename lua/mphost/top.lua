@@ -66,7 +66,7 @@ function top.run(pid, on_screen)
   if not text then return ("--top %d: %s"):format(pid, why) end
   while text do
     if not on_screen then
-      print(text)
+      _G.print(text)
       return nil
     end
     io.stdout:write("\27[H\27[J", ("mphost %d, %s\n"):format(pid, os.date "%H:%M:%S"), text, "\n")

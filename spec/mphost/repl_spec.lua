@@ -257,4 +257,15 @@ print "end"
     assert.equal("3001\n", r.out)
     assert.truthy(r.err:find("stdin:3002: here", 1, true))
   end)
+
+  it("takes everything with it when os.exit leaves", function()
+    for _, call in ipairs { "os.exit(4)", "os.exit(4, true)" } do
+      local r = typed("p = mp.spawn(function() mp.sleep(1000) end)\nprint(p.pid)\n" .. call .. "\n", "timeout 20 $M -i")
+      assert.equal(4, r.code)
+      assert.falsy(tool.lives(tonumber(r.out)))
+    end
+    local r = typed("p = mp.spawn(function() mp.spawn(function() mp.sleep(0.2) print 'waited' end) os.exit(3) end)\n"
+      .. "p:join()\np.exitcode\n", "timeout 20 $M -i")
+    assert.equal("waited\n3\n", (r.out:gsub("true\n", "")))
+  end)
 end)
