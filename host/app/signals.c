@@ -4,11 +4,13 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { PATIENCE = 5 }; /* seconds */
 
 static mph_host *host;
 static volatile sig_atomic_t caught, sessions, reading, interrupted;
+static volatile sig_atomic_t presses; /* of Ctrl-C, since the session last said signals_calm */
 static timer_t timer;
 static bool has_timer;
 
@@ -17,15 +19,29 @@ static void set_timer(int seconds) {
   if (has_timer) timer_settime(timer, 0, &when, NULL);
 }
 
+static void die(int number) {
+  signal(number, SIG_DFL);
+  raise(number); /* delivered when the handler returns */
+}
+
+/* Code that runs in a coroutine has not the hook, code that catches all errors goes on: the one who
+ * presses must be able to get out all the same. */
+static void interrupt_session(void) {
+  static const char warning[] = "\nmphost: the code goes on; Ctrl-C again ends mphost\n";
+  presses++;
+  if (presses > 2) return die(SIGINT);
+  if (presses == 2 && write(STDERR_FILENO, warning, sizeof warning - 1) < 0) presses = 2;
+  mph_interrupt(host);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context) {
   (void)context;
   if (info->si_code == SI_TIMER) { /* nobody noticed */
-    signal(caught, SIG_DFL);
-    raise(caught); /* delivered when this handler returns */
+    die(caught);
   } else if (number == SIGINT && reading) {
     interrupted = 1;
   } else if (number == SIGINT && sessions) {
-    mph_interrupt(host);
+    interrupt_session();
   } else {
     caught = number;
     if (!reading) mph_interrupt(host);
@@ -97,6 +113,10 @@ void signals_die(int number) {
 
 void signals_session(bool on) {
   sessions += on ? 1 : -1;
+}
+
+void signals_calm(void) {
+  presses = 0;
 }
 
 bool signals_in_session(void) {

@@ -3,8 +3,9 @@
    Running a script: the first one interrupts its code, so that what is to be closed is closed; the
    program then ends its family and dies of that signal. A second one kills at once, and so does
    time: code that does not notice within 5 seconds (a coroutine that never yields, one long call
-   into C) is not waited for. At a prompt SIGINT only interrupts what runs, however often. Children
-   have the default actions. */
+   into C) is not waited for. At a prompt SIGINT only interrupts what runs. Code that
+   goes on all the same is ended with the program: the second one within one call says so, the third
+   kills. Children have the default actions. */
 #ifndef APP_SIGNALS_H
 #define APP_SIGNALS_H
 
@@ -28,6 +29,9 @@ void signals_die(int number);
 /* A prompt begins or ends; they nest. */
 void signals_session(bool on);
 bool signals_in_session(void);
+
+/* The prompt is back, or runs other code: SIGINTs are counted from 1 again. */
+void signals_calm(void);
 
 /* A line is being read: SIGINT is noted, to be taken once by signals_take_interrupt, and interrupts
  * nothing. */

@@ -90,6 +90,13 @@ static int terminal_leave(lua_State *L) {
   return 0;
 }
 
+/* calm(): the prompt is back; what is pressed from now on is for other code. */
+static int terminal_calm(lua_State *L) {
+  (void)L;
+  signals_calm();
+  return 0;
+}
+
 /* ended(): whether a signal has asked the program to end. */
 static int terminal_ended(lua_State *L) {
   lua_pushboolean(L, signals_caught() != 0);
@@ -180,11 +187,19 @@ static int terminal_mkdir(lua_State *L) {
 }
 
 static int open_terminal(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"read", terminal_read},     {"remember", terminal_remember}, {"enter", terminal_enter},
-      {"leave", terminal_leave},   {"ended", terminal_ended},       {"status", terminal_status},
-      {"isatty", terminal_isatty}, {"list", terminal_list},         {"columns", terminal_columns},
-      {"append", terminal_append}, {"mkdir", terminal_mkdir},       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", terminal_read},
+                                       {"remember", terminal_remember},
+                                       {"enter", terminal_enter},
+                                       {"leave", terminal_leave},
+                                       {"ended", terminal_ended},
+                                       {"calm", terminal_calm},
+                                       {"status", terminal_status},
+                                       {"isatty", terminal_isatty},
+                                       {"list", terminal_list},
+                                       {"columns", terminal_columns},
+                                       {"append", terminal_append},
+                                       {"mkdir", terminal_mkdir},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -9,6 +9,7 @@
 --
 -- mphost.terminal: enter() -> whether it edits lines; leave(); ended() -> whether a signal asks to leave
 --   read(prompt, complete, idle) -> line, or nil and "end" or "cancelled"; remember(text)
+--   calm() forgets how often Ctrl-C was pressed
 --   status(text) -> whether it is shown; isatty(fd); columns(); list(dir); append(path, text, fresh); mkdir(path)
 local core = require "mphost.core"
 local command = require "mphost.command"
@@ -119,6 +120,7 @@ end
 ---@param chunk function
 ---@return boolean ok
 function repl:run_chunk(chunk)
+  if self.terminal then self.terminal.calm() end
   local outcome = table.pack(xpcall(chunk, describe))
   if self.scope then self.scope:store() end
   if not outcome[1] then
@@ -196,6 +198,7 @@ local function read_chunk(self)
   local code
   while true do
     local prompt = code and prompt_text("_PROMPT2", "..> ") or prompt_text("_PROMPT", "mp> ")
+    if self.terminal then self.terminal.calm() end
     local line, why = read_line(self, prompt)
     self.failures = 0
     if not line then

@@ -187,6 +187,28 @@ describe_if("Ctrl-C on a terminal", function()
     s:wait '\n"kept"\nmp> $'
   end)
 
+  it("ends at the third Ctrl-C when code will not stop, and says so at the second", function()
+    for _, code in ipairs { "while true do pcall(function() while true do end end) end",
+      "coroutine.wrap(function() while true do end end)()" } do
+      local s <close> = open()
+      for i = 1, 3 do -- code that does stop
+        s:enter(("print 'begin%d' while true do end"):format(i))
+        s:wait("\nbegin" .. i)
+        s:key "C-c"
+        s:wait "interrupted\nmp> $"
+      end
+      s:enter("print 'runs' " .. code)
+      s:wait "\nruns"
+      s:key "C-c"
+      mp.sleep(0.2)
+      assert.falsy(s:text():find("again ends", 1, true))
+      s:key "C-c"
+      s:wait "mphost: the code goes on; Ctrl%-C again ends mphost"
+      s:key "C-c"
+      s:wait "EXIT=130"
+    end
+  end)
+
   it("drops a line that is completed, recalled, quoted, half pasted, or half a key", function()
     local s <close> = open()
     s:enter "x = 'kept'"
