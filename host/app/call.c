@@ -31,9 +31,10 @@ static int do_call(lua_State *L) {
 
 static int do_eval(lua_State *L) {
   struct order *order = lua_touserdata(L, 1);
-  if (luaL_loadbuffer(L, order->text, order->size, order->name) == LUA_OK)
-    return call_top(L, order);
-  order->rc = host_note(order->host, MPH_ESYNTAX, lua_tostring(L, -1));
+  int status = luaL_loadbuffer(L, order->text, order->size, order->name);
+  if (status == LUA_OK) return call_top(L, order);
+  int rc = status == LUA_ERRMEM ? MPH_ENOMEM : MPH_ESYNTAX;
+  order->rc = host_note(order->host, rc, lua_tostring(L, -1));
   return 0;
 }
 

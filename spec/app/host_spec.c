@@ -324,6 +324,32 @@ static void keeps_to_its_memory_limit(void **state) {
   mph_close(h);
 }
 
+/* A chunk whose tables of constants do not fit. */
+static void knows_memory_from_syntax(void **state) {
+  (void)state;
+  enum { LINES = 100000, LINE = 14 };
+  char path[] = "/tmp/mphost_XXXXXX", *code = malloc((size_t)LINES * LINE + 1);
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  for (int i = 0; i < LINES; i++) sprintf(code + (size_t)i * LINE, "x='%06d..'\n\n", i);
+  assert_int_equal(write(fd, code, strlen(code)), LINES * LINE);
+  close(fd);
+  mph_host *h;
+  mph_config config = MPH_CONFIG_INIT;
+  config.memory_limit = 4 << 20;
+  assert_int_equal(mph_open(&h, &config), MPH_OK);
+  assert_int_equal(mph_eval(h, code, "=big", NULL, 0, NULL, 0), MPH_ENOMEM);
+  assert_string_equal(mph_errmsg(h), "not enough memory");
+  assert_int_equal(mph_run_string(h, code, "=big"), MPH_ENOMEM);
+  assert_string_equal(mph_errmsg(h), "not enough memory");
+  assert_int_equal(mph_run_file(h, path, 0), MPH_ENOMEM);
+  assert_string_equal(mph_errmsg(h), "not enough memory");
+  assert_int_equal(mph_eval(h, "x = ", "=bad", NULL, 0, NULL, 0), MPH_ESYNTAX);
+  mph_close(h);
+  unlink(path);
+  free(code);
+}
+
 static void *count_blocks(void *user, void *block, size_t old, size_t new) {
   (void)old;
   long *blocks = user;
@@ -390,6 +416,7 @@ int main(void) {
       cmocka_unit_test(knows_that_it_is_closed),
       cmocka_unit_test_setup_teardown(lets_one_thread_in, open_host, close_host),
       cmocka_unit_test(keeps_to_its_memory_limit),
+      cmocka_unit_test(knows_memory_from_syntax),
       cmocka_unit_test(takes_an_allocator),
       cmocka_unit_test_setup_teardown(interrupts_its_own_host_only, open_host, close_host),
   };
