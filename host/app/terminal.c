@@ -161,12 +161,30 @@ static int terminal_append(lua_State *L) {
   if (fd < 0) return answer(L, false);
   struct stat about;
   bool ok = fstat(fd, &about) == 0 && (S_ISREG(about.st_mode) || (errno = EINVAL, false));
-  ok = ok && (about.st_mode & 077 ? fchmod(fd, 0600) == 0 : true);
+  struct stat name; /* where a link leads to is somebody else's file: its mode stays */
+  bool own = ok && lstat(path, &name) == 0 && name.st_ino == about.st_ino;
+  ok = ok && (own && about.st_mode & 077 ? fchmod(fd, 0600) == 0 : true);
   ok = ok && write(fd, text, size) == (ssize_t)size;
   int error = errno;
   close(fd);
   errno = error;
   return answer(L, ok);
+}
+
+/* slurp(path, most): what is in a file, and nothing of what is none, which might never answer; nil:
+ * there is nothing to be read. */
+static int terminal_slurp(lua_State *L) {
+  size_t most = (size_t)luaL_checkinteger(L, 2), size = 0;
+  luaL_Buffer b;
+  char *text = luaL_buffinitsize(L, &b, most); /* it may raise: no descriptor is open yet */
+  int fd = open(luaL_checkstring(L, 1), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat about;
+  bool is_file = fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+  for (ssize_t n; is_file && size < most && (n = read(fd, text + size, most - size)) > 0;)
+    size += (size_t)n;
+  if (fd >= 0) close(fd);
+  luaL_pushresultsize(&b, size);
+  return is_file;
 }
 
 /* mkdir(path): with what is above it, for the owner only. */
@@ -187,19 +205,13 @@ static int terminal_mkdir(lua_State *L) {
 }
 
 static int open_terminal(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", terminal_read},
-                                       {"remember", terminal_remember},
-                                       {"enter", terminal_enter},
-                                       {"leave", terminal_leave},
-                                       {"ended", terminal_ended},
-                                       {"calm", terminal_calm},
-                                       {"status", terminal_status},
-                                       {"isatty", terminal_isatty},
-                                       {"list", terminal_list},
-                                       {"columns", terminal_columns},
-                                       {"append", terminal_append},
-                                       {"mkdir", terminal_mkdir},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", terminal_read},     {"remember", terminal_remember},
+                                       {"enter", terminal_enter},   {"leave", terminal_leave},
+                                       {"ended", terminal_ended},   {"calm", terminal_calm},
+                                       {"status", terminal_status}, {"isatty", terminal_isatty},
+                                       {"list", terminal_list},     {"columns", terminal_columns},
+                                       {"append", terminal_append}, {"mkdir", terminal_mkdir},
+                                       {"slurp", terminal_slurp},   {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

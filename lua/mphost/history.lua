@@ -27,9 +27,7 @@ end
 ---@param terminal table  mphost.terminal
 ---@return string[]
 function history.load(path, terminal)
-  local file = io.open(path)
-  local text = file and file:read(16 << 20) or ""
-  if file then file:close() end
+  local text = terminal.slurp(path, 16 << 20) or ""
   local all, from = {}, 1
   while true do
     local stop = text:find("\n", from, true)

@@ -11,6 +11,7 @@
 --   read(prompt, complete, idle) -> line, or nil and "end" or "cancelled"; remember(text)
 --   calm() forgets how often Ctrl-C was pressed
 --   status(text) -> whether it is shown; isatty(fd); columns(); list(dir); append(path, text, fresh); mkdir(path)
+--   slurp(path, most)
 local core = require "mphost.core"
 local command = require "mphost.command"
 local complete = require "mphost.complete"

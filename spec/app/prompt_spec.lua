@@ -190,7 +190,7 @@ describe_if("Ctrl-C on a terminal", function()
   it("ends at the third Ctrl-C when code will not stop, and says so at the second", function()
     for _, code in ipairs { "while true do pcall(function() while true do end end) end",
       "coroutine.wrap(function() while true do end end)()" } do
-      local s <close> = open()
+      local s <close> = open { environment = "A=1; trap : INT" } -- the shell around it stays
       for i = 1, 3 do -- code that does stop
         s:enter(("print 'begin%d' while true do end"):format(i))
         s:wait("\nbegin" .. i)
@@ -424,9 +424,10 @@ describe_if("a terminal", function()
     with_home(function(home)
       assert(lfs.mkdir(home .. "/mphost"))
       assert(lfs.mkdir(home .. "/mphost/history"))
+      os.execute("mkfifo " .. home .. "/fifo")
       for _, environment in ipairs { "XDG_STATE_HOME=" .. home .. "; unset MPHOST_HISTORY",
                                      "MPHOST_HISTORY=/proc/nothing/at/all",
-                                     "MPHOST_HISTORY=/dev/full" } do
+                                     "MPHOST_HISTORY=/dev/full", "MPHOST_HISTORY=" .. home .. "/fifo" } do
         local s <close> = open { environment = environment }
         s:enter "1 + 1"
         s:wait "history is not kept: [^\n]+\n.-2\nmp> $"
@@ -435,6 +436,19 @@ describe_if("a terminal", function()
         s:key "Up"
         s:wait "mp> 2 %+ 2$"
       end
+    end)
+  end)
+
+  it("leaves the mode of the file that a link leads to", function()
+    with_home(function(home)
+      os.execute(("cd %s; echo 1 >a; chmod 644 a; cp -p a b; ln -s a link"):format(home))
+      for _, name in ipairs { "link", "b" } do
+        local s <close> = open { environment = "MPHOST_HISTORY=" .. home .. "/" .. name }
+        s:enter "1 + 1"
+        s:wait "\n2\nmp> $"
+      end
+      assert.equal("rw-r--r--", lfs.attributes(home .. "/a", "permissions"))
+      assert.equal("rw-------", lfs.attributes(home .. "/b", "permissions"))
     end)
   end)
 

@@ -13,6 +13,10 @@ local function files(refuse)
       return true
     end,
     mkdir = function() return true end,
+    slurp = function(path, most)
+      local file <close> = io.open(path)
+      return file and file:read(most)
+    end,
   }
 end
 
