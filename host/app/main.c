@@ -121,6 +121,16 @@ static bool begin_joblog(const char *path) {
   return ok;
 }
 
+/* What the variable names is added to. */
+static bool check_joblog(void) {
+  const char *path = getenv("MPHOST_JOBLOG");
+  if (!path || !*path) return true;
+  int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (fd >= 0) return close(fd), true;
+  fprintf(stderr, "mphost: cannot write the job log '%s': %s\n", path, strerror(errno));
+  return false;
+}
+
 /* MPHOST_SEED makes the random numbers of a run the same each time. */
 static bool seed(mph_host *h) {
   const char *value = getenv("MPHOST_SEED");
@@ -136,6 +146,7 @@ static int run_host(const struct options *o, int argc, char **argv) {
   if (o->noenv) config.flags |= MPH_NOENV;
   bool exported = export_settings(o) == 0;
   if (exported && o->joblog && !begin_joblog(o->joblog)) return EXIT_FAILURE;
+  if (exported && !o->joblog && !o->top && !check_joblog()) return EXIT_FAILURE;
   int rc = exported ? mph_open(&h, &config) : MPH_ENOMEM;
   if (rc < 0) {
     fprintf(stderr, "mphost: %s\n", mph_strerror(rc));

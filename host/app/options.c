@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_JOBS 10239 /* processes that a family may have; spec/app/cli_spec.lua compares */
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
 const char options_help[] =
     "mphost script.lua a b          run script.lua, its arguments are a and b\n"
     "mphost -j 4 script.lua         the same with 4 workers where it asks for no number\n"
@@ -107,7 +111,9 @@ static const char *expected_of(const char *name, const char *value) {
   if (strcmp(name, "--top") == 0) return is_integer(value, 1) ? NULL : "the pid of a process";
   if (strcmp(name, "--joblog") == 0) return *value ? NULL : "a file's name";
   if (strcmp(name, "--log") == 0) return is_level(value) ? NULL : "debug, info, warn or error";
-  return is_integer(value, 1) ? NULL : "a number from 1 on";
+  if (strcmp(name, "--progress") == 0) return strcmp(value, "1") == 0 ? NULL : "1 or nothing";
+  if (!is_integer(value, 1)) return "a number from 1 on";
+  return strtoll(value, NULL, 10) <= MOST_JOBS ? NULL : "a number of at most " TEXT(MOST_JOBS);
 }
 
 /* The long options and -j with a value: stores it. */
@@ -131,10 +137,11 @@ static int store(struct options *o, const char *name, const char *value, char *e
 /* What the environment says counts as the option would, unless that is given, too. Empty is unset.
  */
 static int check_variables(const struct options *o, char *error, int size) {
-  static const char *const variables[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG"};
-  static const char *const stand_for[] = {"--jobs", "--seed", "--log"};
-  const char *const given[] = {o->jobs, o->seed, o->log};
-  for (int i = 0; i < 3; i++) {
+  static const char *const variables[] = {"MPHOST_JOBS", "MPHOST_SEED", "MPHOST_LOG",
+                                          "MPHOST_PROGRESS"};
+  static const char *const stand_for[] = {"--jobs", "--seed", "--log", "--progress"};
+  const char *const given[] = {o->jobs, o->seed, o->log, o->progress ? "1" : NULL};
+  for (int i = 0; i < 4; i++) {
     const char *value = getenv(variables[i]);
     if (given[i] || !value || !*value) continue;
     const char *expected = expected_of(stand_for[i], value);

@@ -122,11 +122,21 @@ describe("mphost, the program", function()
   end)
 
   it("refuses a missing or wrong value with exit code 2", function()
-    for _, words in ipairs { "-j", "-e", "--seed", "-j 0", "-j x", "--jobs=", "--seed 1.5", "--log all" } do
+    for _, words in ipairs { "-j", "-e", "--seed", "-j 0", "-j x", "-j 99999999999", "--jobs=", "--seed 1.5", "--log all" } do
       local r = shell("$M " .. words)
       assert.same({ 2, "" }, { r.code, r.out }, words)
       assert.truthy(r.err:find("^mphost: option '%-[^\n]+\n$"), r.err)
     end
+  end)
+
+  it("takes as many jobs as a pool may have workers, and no more", function()
+    local most = tonumber(shell("$M -j 99999999999").err:match "at most (%d+)")
+    local function refused(n)
+      return shell(([[$M -e 'print(pcall(require("mphost.core").pool, %d))']]):format(n)).out:find "too many" ~= nil
+    end
+    local r = shell(("$M -j %d -e 'print(1)'; $M -j %d"):format(most, most + 1))
+    assert.same({ 2, "1\n" }, { r.code, r.out })
+    assert.same({ false, true }, { refused(most), refused(most + 1) })
   end)
 
   it("hands -j, --seed and --log on as variables, which -E hides otherwise", function()
@@ -151,6 +161,7 @@ describe("mphost, the program", function()
     for variable, what in pairs { ["MPHOST_JOBS=x"] = "a number from 1 on, not 'x'",
                                   ["MPHOST_JOBS=0"] = "a number from 1 on, not '0'",
                                   ["MPHOST_JOBS=1.5"] = "a number from 1 on, not '1.5'",
+                                  ["MPHOST_PROGRESS=7"] = "1 or nothing, not '7'",
                                   ["MPHOST_SEED=7up"] = "an integer, not '7up'",
                                   ["MPHOST_LOG=all"] = "debug, info, warn or error, not 'all'" } do
       local name = variable:match "^[^=]+"
@@ -158,7 +169,7 @@ describe("mphost, the program", function()
       assert.same({ 2, "", ("mphost: variable '%s' wants %s\n"):format(name, what) }, { r.code, r.out, r.err })
       assert.same({ code = 0, out = "1\n", err = "" }, shell(variable .. " $M -e 'print(1)' -E"))
       assert.same({ code = 0, out = "1\n", err = "" },
-        shell(variable .. " $M -j 2 --seed 3 --log warn -e 'print(1)'"))
+        shell(variable .. " $M -j 2 --seed 3 --log warn --progress -e 'print(1)'"))
       assert.same({ code = 0, out = "1\n", err = "" }, shell(name .. "= $M -l mphost -e 'print(1)'"))
     end
   end)

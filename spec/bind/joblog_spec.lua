@@ -103,7 +103,7 @@ describe("the job log", function()
     assert.truthy(r.err:find("^mphost: cannot write the job log '/proc/nonexistent/log': No such file"), r.err)
     assert.equal(2, tool.shell("$M --joblog").code)
     assert.equal(2, tool.shell("$M --joblog= -e 'print(1)'").code)
-    r = tool.shell "MPHOST_JOBLOG=/proc/nonexistent/log $M -l mphost"
+    r = tool.shell "MPHOST_JOBLOG=/proc/nonexistent/log $M -e 'print(1)'"
     assert.equal(1, r.code)
     assert.truthy(r.err:find("cannot write the job log '/proc/nonexistent/log'", 1, true), r.err)
     r = tool.shell "$M --joblog /dev/full -l mphost"
