@@ -122,7 +122,8 @@ describe("mphost, the program", function()
   end)
 
   it("refuses a missing or wrong value with exit code 2", function()
-    for _, words in ipairs { "-j", "-e", "--seed", "-j 0", "-j x", "-j 99999999999", "--jobs=", "--seed 1.5", "--log all" } do
+    for _, words in ipairs { "-j", "-e", "--seed", "-j 0", "-j x", "-j 99999999999", "--jobs=", "--seed 1.5",
+      "--log all" } do
       local r = shell("$M " .. words)
       assert.same({ 2, "" }, { r.code, r.out }, words)
       assert.truthy(r.err:find("^mphost: option '%-[^\n]+\n$"), r.err)
