@@ -86,6 +86,7 @@ build = {
           "host/codec/encode.c",
           "host/codec/encode_func.c",
           "host/codec/encode_table.c",
+          "host/codec/globals.c",
           "host/codec/memo.c",
           "host/codec/names.c",
           "host/codec/trail.c",
