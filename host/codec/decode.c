@@ -1,6 +1,7 @@
 /* From bytes to a Lua value. Whatever the bytes say, the answer is a value or -EBADMSG. */
 #include "codec/decode.h"
 
+#include <assert.h>
 #include <lauxlib.h>
 
 enum { DECODE_STACK = 24 }; /* slots, and what a step pushes above them at most */
@@ -169,7 +170,10 @@ static int decode_graph(decoder *d) {
   lua_settop(L, d->base + DECODE_CURRENT);
   int rc = decode_open(d);
   if (rc == DECODE_FRAME) rc = 0;
-  while (rc == 0 && d->depth > 0) rc = decode_step(d);
+  while (rc == 0 && d->depth > 0) {
+    assert(lua_gettop(L) == decode_slot(d, DECODE_CURRENT)); /* or DECODE_STACK would not do */
+    rc = decode_step(d);
+  }
   if (rc == 0) decode_set_globals(d);
   lua_replace(L, d->base + 1);
   lua_settop(L, d->base + 1);

@@ -251,6 +251,7 @@ int decode_object_step(decoder *d, decode_frame *f) {
 static int object_unpack(decoder *d, decode_frame *f) {
   lua_State *L = d->L;
   if (d->flags & DECODE_INERT) {
+    lua_pop(L, 1);
     decode_stand_in(d);
     decode_adopt(d, f->ordinal);
     lua_replace(L, decode_slot(d, DECODE_CURRENT));
