@@ -28,7 +28,7 @@ Call.ITEM, Call.SPREAD, Call.LIST, Call.EACH = 0, 1, 2, 3
 
 -- What most calls never change stands here: fields of their own cost each call.
 Call.base, Call.at, Call.busy, Call.mode, Call.timeout = 0, 1, 0, Call.ITEM, 0
-Call.done, Call.collect, Call.watched, Call.counted = false, false, false, 0
+Call.done, Call.collect, Call.counted = false, false, 0
 
 -- How the items of a call are worked on. Calls without options of their own share their pool's.
 local function shape_of(pool, options)
@@ -57,8 +57,7 @@ end
 ---@param items table
 ---@param n integer
 ---@param options table  mode, chunk, retries, collect, timeout, base: items before the first (of a longer call),
----progress, of_items: how many items stand behind its n (groups of them), watched: its items are counted;
----Call.PLAIN[mode]: only that
+---progress, of_items: how many items stand behind its n (groups of them); Call.PLAIN[mode]: only that
 ---@return mphost.Call
 function Call.new(pool, name, f, items, n, options)
   local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = { n = n }, errors = {},
@@ -68,19 +67,17 @@ function Call.new(pool, name, f, items, n, options)
   else
     self.shape = shape_of(pool, options)
     self.base, self.retries, self.collect = options.base, options.retries, options.collect
-    self.watched = options.watched
   end
   if options.progress or progress.wanted and options.progress == nil and self.mode ~= Call.LIST then
     local total = options.of_items or n
     self.progress = progress.new(options.progress, name, total, function()
       return n > 0 and self:count() * total // n or 0, #self.errors
     end)
-    self.watched = self.progress ~= nil
   end
   return self
 end
 
----How many of its items have an outcome so far; of a call that is watched.
+---How many of its items have an outcome so far.
 ---@return integer
 function Call:count()
   local count = self.counted
@@ -256,7 +253,7 @@ function Call:advance(timeout)
     local state, first, last, full = job:collect(self.results, self.errors, self.pool._slots, timeout)
     if state == "done" then
       self.busy = self.busy + job:busy()
-      if self.watched then self.counted = self.counted + job:count() end
+      self.counted = self.counted + job:count()
       job:free(self.pool._core)
       self.at = self.at + 1
     elseif state == "rest" then
@@ -327,7 +324,7 @@ end
 function Call:finish()
   if self.done then return end
   self.done = true
-  if self.progress then self.counted = self:count() end
+  self.counted = self:count()
   abandon(self)
   if #self.errors > 0 and not self.collect then
     local least

@@ -64,7 +64,7 @@ end
 local function give_out(self, list, n)
   local call = Call.new(self.pool, self.name, self.f, list, n, { base = self.given, collect = true, chunk = n,
     retries = self.options.retries, timeout = self.options.timeout, mode = self.options.mode,
-    progress = false, watched = self.progress ~= nil })
+    progress = false })
   self.given = self.given + n
   call:begin()
   self.batches[#self.batches + 1] = call
