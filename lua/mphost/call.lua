@@ -169,41 +169,39 @@ function Call:bury(worker, lost)
   end
 end
 
--- A line of the job log for who could not write it.
-local function log_death(self, worker, index)
+-- What an item died of with its worker; and why, where trying it again would end the same way: it left by itself, or
+-- took all the time or memory that it may have.
+local function kind_of_death(self, worker)
   local status = worker.status
-  local exited = type(status) == "number" and status >= 0
-  local outcome = worker.overdue and status == -9 and "timeout" or exited and "exit" or worker.memory and "memory"
-    or "crash"
-  core.joblog(worker.since, worker.pid, ("%s-%d"):format(self.pool.name, worker.number), self.f, self.base + index,
-    outcome)
+  if type(status) == "number" and status >= 0 then
+    return "exit", ("the task ended its worker, as os.exit(%d) does"):format(status)
+  elseif worker.overdue and status == -9 then
+    return "timeout", ("timed out after %.6g s, and was killed"):format(self.timeout)
+  elseif worker.heavy and status == -9 then
+    return "memory", ("worker %d (pid %d) had %s was killed"):format(worker.number, worker.pid, worker.heavy)
+  end
+  return worker.memory and "memory" or "crash"
 end
 
+-- A line of the job log for who could not write it.
+local function log_death(self, worker, index, kind)
+  local name = ("%s-%d"):format(self.pool.name, worker.number)
+  core.joblog(worker.since, worker.pid, name, self.f, self.base + index, kind)
+end
+
+-- nil: it is to be tried again.
 local function death_of_item(self, worker, index, part)
   self.tries = self.tries or {}
   local tries, retries = (self.tries[index] or 0) + 1, self.retries or self.pool._retries
   self.tries[index] = tries
-  local status = worker.status
-  local exited = type(status) == "number" and status >= 0
-  local late, heavy = worker.overdue and status == -9, worker.heavy and status == -9
-  -- What took all the time or memory that it may have would do so again, and whether it listened makes no difference.
-  if tries <= retries and not exited and not late and not heavy then return nil end
-  local record = { index = part or index, item = index, worker = worker.number, pid = worker.pid }
-  if late then
-    record.kind, record.message = "timeout", ("timed out after %.6g s, and was killed"):format(self.timeout)
-  elseif heavy then
-    record.kind, record.message = "memory", ("worker %d (pid %d) had %s was killed"):format(worker.number, worker.pid,
-      worker.heavy)
-  elseif exited then
-    record.kind, record.message = "exit", ("the task ended its worker, as os.exit(%d) does"):format(status)
-  else
-    record.kind = worker.memory and "memory" or "crash"
-    record.message = ("worker %d (pid %d) was %s%s%s"):format(worker.number, worker.pid,
+  local kind, message = kind_of_death(self, worker)
+  log_death(self, worker, index, kind)
+  if not message and tries <= retries then return nil end
+  return { index = part or index, item = index, worker = worker.number, pid = worker.pid, kind = kind,
+    message = message or ("worker %d (pid %d) was %s%s%s"):format(worker.number, worker.pid,
       crew.describe_death(worker), worker.memory and ": " .. worker.memory or "",
-      tries > 1 and (", try %d of %d"):format(tries, retries + 1) or "")
-    record.traceback = worker.trace
-  end
-  return record
+      tries > 1 and (", try %d of %d"):format(tries, retries + 1) or ""),
+    traceback = not message and worker.trace or nil }
 end
 
 -- Gives items out anew; what cannot be sent now fails the call.
@@ -220,7 +218,6 @@ function Call:lost(worker, range)
   if self.done then return end
   local first = range.first
   if range.in_hand then
-    log_death(self, worker, first)
     local record = death_of_item(self, worker, first, range.part)
     if record then
       self.errors[#self.errors + 1] = record
