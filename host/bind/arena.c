@@ -87,3 +87,9 @@ int arena_hold(struct arena *arena) {
   arena->carried.carried = 0;
   return rc;
 }
+
+int arena_end(struct arena *arena, uint64_t *offset, uint64_t *size) {
+  *offset = region_offset(arena->run);
+  *size = arena_size(arena);
+  return arena_hold(arena);
+}

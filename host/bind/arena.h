@@ -39,6 +39,9 @@ int arena_byte(struct arena *arena, char byte);
 /* Gives the job holds on what the run carries: 0 or -ENOMEM. Before others may read the run. */
 int arena_hold(struct arena *arena);
 
+/* The run is complete: where it lies in the region, its bytes; then as arena_hold. */
+int arena_end(struct arena *arena, uint64_t *offset, uint64_t *size);
+
 static inline size_t arena_size(const struct arena *arena) {
   return (size_t)(arena->sink.at - arena->run);
 }

@@ -37,10 +37,8 @@ static int post_call(lua_State *L, struct call *call) {
   if (rc == 0) {
     arena_begin(&arena);
     rc = arena_encode(L, &arena, ARGUMENTS);
-    chunk->input = region_offset(arena.run);
-    chunk->input_size = arena_size(&arena);
   }
-  if (rc == 0) rc = arena_hold(&arena);
+  if (rc == 0) rc = arena_end(&arena, &chunk->input, &chunk->input_size);
   arena_leave(&arena);
   arena_fini(&arena);
   lua_settop(L, ARGUMENTS);

@@ -56,9 +56,7 @@ int work_encode_function(lua_State *L, struct arena *arena, struct job *job, int
   arena_begin(arena);
   int rc = arena_encode(L, arena, index);
   if (rc < 0) return rc;
-  job->function = region_offset(arena->run);
-  job->function_size = arena_size(arena);
-  return arena_hold(arena);
+  return arena_end(arena, &job->function, &job->function_size);
 }
 
 /* Item `index` of the list at 2. */
@@ -80,9 +78,7 @@ static int encode_chunk(lua_State *L, struct arena *arena, struct chunk *chunk, 
     int rc = encode_item(L, arena, first + i);
     if (rc < 0) return rc;
   }
-  chunk->input = region_offset(arena->run);
-  chunk->input_size = arena_size(arena);
-  return arena_hold(arena);
+  return arena_end(arena, &chunk->input, &chunk->input_size);
 }
 
 /* shape(mode, chunk, workers, collect, seed, timeout, inherited [, base]): how the items of a job
