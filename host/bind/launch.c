@@ -53,16 +53,22 @@ static void prepare(void) {
   lua_gc(ready, LUA_GCCOLLECT); /* its pages stay shared */
 }
 
+/* The search paths in the table at `from`, those that are strings, into the one at `to`. */
+static void copy_paths(lua_State *L, int from, int to) {
+  static const char *const names[] = {"path", "cpath"};
+  for (int i = 0; i < 2; i++)
+    if (lua_getfield(L, from, names[i]) == LUA_TSTRING)
+      lua_setfield(L, to, names[i]);
+    else
+      lua_pop(L, 1);
+}
+
 /* Modules are found where the parent finds them. */
 static void take_paths(lua_State *L, uint64_t block) {
   parcel_unpack(L, block, 0);
   std_push_field(L, "package");
-  static const char *const names[] = {"path", "cpath"};
-  for (int i = 0; i < 2; i++)
-    if (lua_getfield(L, -2, names[i]) == LUA_TSTRING)
-      lua_setfield(L, -2, names[i]);
-    else
-      lua_pop(L, 1);
+  int package = lua_gettop(L);
+  copy_paths(L, package - 1, package);
   lua_pop(L, 2);
 }
 
@@ -97,10 +103,6 @@ static _Noreturn void run_child(const uint64_t *words) {
   proc_leave(code & 0xff);
 }
 
-static void run(const uint64_t *words) {
-  run_child(words);
-}
-
 static _Noreturn void give_up(const char *why) {
   fprintf(stderr, "mphost: cannot run as a process of another program: %s\n", why);
   _exit(127);
@@ -133,7 +135,7 @@ int launch_arrive(int argc, char *const argv[]) {
           spawn_begin(argc, argv, LAUNCH_ZYGOTE_MARK, fds, REGION_FDS + 1, words, HELPER_WORDS))) {
     attach(fds, words);
     lua_gc(ready, LUA_GCCOLLECT);
-    zygote_serve(fds[REGION_FDS], run);
+    zygote_serve(fds[REGION_FDS], run_child);
   }
   helper_is_here();
   return 0;
@@ -167,7 +169,7 @@ int launch_zygote(void) {
   if (tether_has_threads() && !launch_needs_copy() && zygote_open_by(spawn_zygote) == 0) return 0;
   int keep[REGION_FDS];
   region_descriptors(keep);
-  return zygote_open(keep, REGION_FDS, prepare, run);
+  return zygote_open(keep, REGION_FDS, prepare, run_child);
 }
 
 /* The value at index, encoded, in a block of ours: 0: no memory. */
@@ -181,15 +183,11 @@ static uint64_t pack(lua_State *L, int index) {
 
 static uint64_t pack_paths(lua_State *L) {
   lua_createtable(L, 0, 2);
+  int paths = lua_gettop(L);
   std_push_field(L, "package");
-  static const char *const names[] = {"path", "cpath"};
-  for (int i = 0; i < 2 && lua_istable(L, -1); i++)
-    if (lua_getfield(L, -1, names[i]) == LUA_TSTRING)
-      lua_setfield(L, -3, names[i]);
-    else
-      lua_pop(L, 1);
+  if (lua_istable(L, -1)) copy_paths(L, paths + 1, paths);
   lua_pop(L, 1);
-  uint64_t block = pack(L, lua_gettop(L));
+  uint64_t block = pack(L, paths);
   lua_pop(L, 1);
   return block;
 }
