@@ -71,6 +71,17 @@ describe("the job log", function()
     end
   end)
 
+  it("says memory of a worker that had too much, and was killed for it", function()
+    helper.deadline(20)
+    if os.getenv "MPHOST_SANITIZE" ~= "" and os.getenv "MPHOST_SANITIZE" then return pending "sanitizer" end
+    local lines, _, r = run(("package.cpath = %q"):format(package.cpath) .. [[
+      local pool <close> = mp.Pool { workers = 1, memory = "64M" }
+      local _, failed = pool:map(function() require("probe").eat(200, 600) end, { 1 }, { on_error = "collect" })
+      assert(failed[1].kind == "memory")]])
+    assert.same({ 0, "" }, { r.code, r.err })
+    assert.equal("1 memory", outcomes(lines))
+  end)
+
   it("counts as the call does, in every kind of call", function()
     local lines = run [[
       local pool <close> = mp.Pool(1)

@@ -143,6 +143,19 @@ x = #a:get() + b:get()
     assert.equal("begun queue 4", lines[11])
   end)
 
+  it("tables as waiting only what has not ended, also after a worker's death", function()
+    local text = out [[
+go, begun = mp.Event(), mp.Queue()
+function work(i) if i == 2 then os.exit(3) end if i > 2 then begun:put(i) go:wait() end return i end
+pool = mp.Pool{workers = 1, name = "P"}
+a = pool:map_async(work, {1, 2, 3, 4, 5}, {chunk = 5, on_error = "collect"})
+a:wait(0.3) begun:get()
+:ps
+go:set() a:wait()
+]]
+    assert.truthy(text:find "\nP +1 worker, 1 call +1 +0 +2\n", text)
+  end)
+
   it("forgets the session's globals, processes and pools", function()
     local text = out [[
 x, print = 1, nil
