@@ -9,13 +9,6 @@ local error_of = tool.error_of
 
 local function die() require("probe").kill(mp.current_process().pid, 9) end
 
-local function await_gone(pids)
-  tool.await(function()
-    for _, pid in ipairs(pids) do if tool.lives(pid) then return false end end
-    return true
-  end)
-end
-
 describe("A worker", function()
   it("that has no memory says so, wherever it happens", function()
     if os.getenv "MPHOST_SANITIZE" ~= "" and os.getenv "MPHOST_SANITIZE" then return pending "sanitizer" end
@@ -69,7 +62,7 @@ describe("A worker", function()
       assert.equal(i, pool:apply(function(x) return x end, i))
       local pids = probe.children()
       for _, pid in ipairs(pids) do tool.kill(pid) end
-      await_gone(pids)
+      tool.await_gone(pids)
     end
   end)
 
@@ -88,7 +81,7 @@ describe("A worker", function()
       for _, worker in ipairs(pool:stats().workers) do
         if worker.state == "idle" then pids[#pids + 1] = worker.pid end
       end
-      if pids[1] then tool.kill(pids[1]) await_gone { pids[1] } end
+      if pids[1] then tool.kill(pids[1]) tool.await_gone { pids[1] } end
       future:wait(0.01)
     end
     stop.value = true

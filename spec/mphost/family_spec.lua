@@ -58,12 +58,7 @@ describe("A family", function()
       tool.kill(pid)
       assert.is_nil(pipe:read "l") -- all that held its other end are gone
       pipe:close()
-      tool.await(function()
-        for _, child in ipairs(pids) do
-          if tool.lives(child) then return false end
-        end
-        return true
-      end)
+      tool.await_gone(pids)
     end)
   end
 

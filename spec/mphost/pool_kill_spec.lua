@@ -120,10 +120,7 @@ describe("A pool some of whose workers die", function()
       local pids = probe.children()
       assert.equal(3, #pids)
       for _, pid in ipairs(pids) do tool.kill(pid) end
-      tool.await(function()
-        for _, pid in ipairs(pids) do if tool.lives(pid) then return false end end
-        return true
-      end)
+      tool.await_gone(pids)
     end
     assert.same(squares(20), pool:map(square, mp.range(1, 20)))
   end)

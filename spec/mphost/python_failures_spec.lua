@@ -14,13 +14,6 @@ local function count_of(set)
   return n
 end
 
-local function await_gone(pids)
-  tool.await(function()
-    for _, pid in ipairs(pids) do if tool.lives(pid) then return false end end
-    return true
-  end)
-end
-
 describe("PROBE", function()
   it("PROBE 1.2 daemon, PROBE 2.34: nobody outlives a parent that is killed: daemons, workers at work, idle ones",
     function()
@@ -38,7 +31,7 @@ describe("PROBE", function()
       tool.kill(pid)
       assert.is_nil(pipe:read "l")
       pipe:close()
-      await_gone(pids)
+      tool.await_gone(pids)
     end)
 
   it("PROBE 1.4 get, PROBE 1.4 empty, PROBE 2.24: a queue knows at once what was put", function()

@@ -86,6 +86,15 @@ function tool.lives(pid)
   return state ~= nil and state ~= "Z" and state ~= "X"
 end
 
+---Waits until all of these processes are gone.
+---@param pids integer[]
+function tool.await_gone(pids)
+  tool.await(function()
+    for _, pid in ipairs(pids) do if tool.lives(pid) then return false end end
+    return true
+  end)
+end
+
 ---Waits until the process is in this state (a letter, as in /proc/PID/stat), or gone.
 ---@param pid integer
 ---@param state string

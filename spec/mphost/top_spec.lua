@@ -69,7 +69,7 @@ describe("top", function()
     assert.equal(tostring(pid), rows_of(text)[2][1])
     tool.kill(pid)
     pipe:close()
-    tool.await(function() return not tool.lives(worker) end)
+    tool.await_gone { worker }
     assert.is_nil((top.table(pid)))
   end)
 

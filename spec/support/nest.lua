@@ -12,10 +12,7 @@ local function kill_root(script, wanted)
   tool.kill(pid)
   for line in pipe:lines() do pids[#pids + 1] = tonumber(line) end -- until the last that could write is gone
   pipe:close()
-  tool.await(function()
-    for _, each in ipairs(pids) do if tool.lives(each) then return false end end
-    return true
-  end)
+  tool.await_gone(pids)
   return pids
 end
 
