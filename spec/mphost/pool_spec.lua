@@ -502,13 +502,11 @@ describe("Pool", function()
     end
     for i = 1, 20 do call(i) end
     pool:map(square, { 1, 2 })
-    local fds, used = 0, core.shm_used()
-    for _ in pairs(probe.fds()) do fds = fds + 1 end
+    local fds, used = tool.count_of(probe.fds()), core.shm_used()
     for i = 1, 200 do call(i) end
     -- Jobs that failed may be in a worker's hands when the call returns.
     tool.await(function() pool:map(square, { 1, 2 }) collectgarbage() return core.shm_used() <= used end)
-    for _ in pairs(probe.fds()) do fds = fds - 1 end
-    assert.equal(0, fds)
+    assert.equal(fds, tool.count_of(probe.fds()))
     assert.equal(2, #probe.children())
   end)
 

@@ -4,15 +4,9 @@ local mp = require "mphost"
 local probe = require "probe"
 local tool = require "mphost.tool"
 
-local error_of = tool.error_of
+local count_of, error_of = tool.count_of, tool.error_of
 
 local function square(n) return n * n end
-
-local function count_of(set)
-  local n = 0
-  for _ in pairs(set) do n = n + 1 end
-  return n
-end
 
 describe("PROBE", function()
   it("PROBE 1.2 daemon, PROBE 2.34: nobody outlives a parent that is killed: daemons, workers at work, idle ones",

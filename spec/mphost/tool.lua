@@ -148,6 +148,15 @@ function tool.timed(f, ...)
   return mp.clock() - start, table.unpack(results, 1, results.n)
 end
 
+---How many keys the table has.
+---@param set table
+---@return integer
+function tool.count_of(set)
+  local n = 0
+  for _ in pairs(set) do n = n + 1 end
+  return n
+end
+
 ---Closes a handle of any class.
 ---@param handle userdata
 function tool.close(handle)

@@ -71,8 +71,7 @@ return function(seconds)
   pool:map(work, { 1 })
   collectgarbage()
   local deaths, stop = mp.Value("i"), mp.Value("?")
-  local fds, used = 0, core.shm_used()
-  for _ in pairs(probe.fds()) do fds = fds + 1 end
+  local fds, used = tool.count_of(probe.fds()), core.shm_used()
   local me = mp.current_process().pid
   local hunter = mp.spawn(function() killer(me, deaths, stop, 0.01) end)
   local finish = mp.clock() + seconds
@@ -83,8 +82,7 @@ return function(seconds)
   assert(hunter:join())
   hunter:close()
   check_list(pool:map(work, mp.range(1, 30), RETRIES), 30)
-  for _ in pairs(probe.fds()) do fds = fds - 1 end
-  assert(fds == 0, fds)
+  assert(tool.count_of(probe.fds()) == fds, "descriptors are left")
   hunter = nil -- luacheck: ignore
   tool.await(function()
     collectgarbage()
