@@ -4,19 +4,7 @@ local probe = require "probe"
 local tool = require "mphost.tool"
 local helper = require "support.helper"
 
-local raises, error_of = tool.raises, tool.error_of
-
-local function forever()
-  while true do mp.sleep(60) end
-end
-
--- A child that sleeps, with its start seen: whatever is sent to it finds it in its own code.
-local function sleeper()
-  local ready = mp.Value("?")
-  local p = mp.spawn(function() ready.value = true forever() end)
-  ready:wait(false)
-  return p
-end
+local raises, error_of, sleeper = tool.raises, tool.error_of, tool.sleeper
 
 local function plus(a, b) return a + b end
 
@@ -335,7 +323,7 @@ print(ok, err.message)]]
 
   it("P17: terminates many that sleep", function()
     local list = {}
-    for i = 1, 50 do list[i] = mp.spawn(forever) end
+    for i = 1, 50 do list[i] = mp.spawn(tool.forever) end
     for _, p in ipairs(list) do p:terminate() end
     for _, p in ipairs(list) do
       p:join()

@@ -195,6 +195,20 @@ function tool.times_out(f, ...)
   return took
 end
 
+---What a child does that is there to be killed.
+function tool.forever()
+  while true do mp.sleep(60) end
+end
+
+---A child that sleeps, with its start seen: whatever is sent to it finds it in its own code.
+---@return userdata process
+function tool.sleeper()
+  local ready = mp.Value("?")
+  local p = mp.spawn(function() ready.value = true tool.forever() end)
+  ready:wait(false)
+  return p
+end
+
 ---Ends a process at once.
 ---@param pid integer
 function tool.kill(pid)

@@ -2,16 +2,7 @@
 local mp = require "mphost"
 local tool = require "mphost.tool"
 
-local function forever()
-  while true do mp.sleep(60) end
-end
-
-local function sleeper()
-  local ready = mp.Value("?")
-  local p = mp.spawn(function() ready.value = true forever() end)
-  ready:wait(false)
-  return p
-end
+local sleeper = tool.sleeper
 
 local function plus(a, b) return a + b end
 
