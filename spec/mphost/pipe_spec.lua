@@ -2,13 +2,7 @@
 local mp = require "mphost"
 local tool = require "mphost.tool"
 
-local raises = tool.raises
-
-local function name_of(...)
-  assert.is_nil((...))
-  assert.equal("string", type((select(2, ...))))
-  return (select(3, ...))
-end
+local raises, name_of = tool.raises, tool.name_of
 
 local function echo(b)
   while true do

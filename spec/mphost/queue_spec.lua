@@ -4,18 +4,11 @@ local core = require "mphost.core"
 local tool = require "mphost.tool"
 local helper = require "support.helper"
 
-local raises = tool.raises
+local raises, name_of = tool.raises, tool.name_of
 
 -- Raises in the runner what went wrong in any of them.
 local function all_well(list)
   for _, p in ipairs(list) do p:result() end
-end
-
--- nil, message, name as a call returns them: the name.
-local function name_of(...)
-  assert.is_nil((...))
-  assert.equal("string", type((select(2, ...))))
-  return (select(3, ...))
 end
 
 local function producers_and_consumers(producers, consumers, each, capacity)

@@ -137,6 +137,15 @@ function tool.error_of(f, ...)
   return err
 end
 
+---The name of an expected failure, which a call returns as nil, message, name.
+---@param ... any  what it returned
+---@return string name
+function tool.name_of(...)
+  local value, message, name = ...
+  if value ~= nil or type(message) ~= "string" then error(("no failure: %s, %s"):format(value, message), 2) end
+  return name
+end
+
 ---Seconds that the function took, and what it returned.
 ---@param f function
 ---@param ... any
