@@ -5,9 +5,7 @@ local probe = require "probe"
 local tool = require "mphost.tool"
 local helper = require "support.helper"
 
-local error_of = tool.error_of
-
-local function die() require("probe").kill(mp.current_process().pid, 9) end
+local die, error_of = tool.die, tool.error_of
 
 describe("A worker", function()
   it("that has no memory says so, wherever it happens", function()
@@ -69,13 +67,8 @@ describe("A worker", function()
   it("that is killed while others work is replaced", function()
     helper.deadline(30)
     local pool <close> = mp.Pool(4)
-    local stop, began = mp.Value("?"), mp.Value("?")
-    local future = pool:submit(function()
-      began.value = true
-      stop:wait(false)
-      return "done"
-    end)
-    began:wait(false)
+    local stop = mp.Value("?")
+    local future = tool.occupy(pool, stop)
     for _ = 1, 30 do
       local pids = {}
       for _, worker in ipairs(pool:stats().workers) do
@@ -85,7 +78,7 @@ describe("A worker", function()
       future:wait(0.01)
     end
     stop.value = true
-    assert.equal("done", future:get())
+    assert.equal("through", future:get())
   end)
 
   it("that leaves or dies in init is told of with code or signal", function()

@@ -5,24 +5,9 @@ local tool = require "mphost.tool"
 local helper = require "support.helper"
 local nest = require "support.nest"
 
-local error_of = tool.error_of
+local die, error_of, squares = tool.die, tool.error_of, tool.squares
 
 local function square(n) return n * n end
-
-local function my_pid()
-  local file <close> = assert(io.open("/proc/self/stat"))
-  return tonumber(file:read("a"):match("^%d+"))
-end
-
-local function die()
-  require("probe").kill(my_pid(), 9)
-end
-
-local function squares(n)
-  local list = { n = n }
-  for i = 1, n do list[i] = i * i end
-  return list
-end
 
 describe("A pool some of whose workers die", function()
   it("reports the item of a killed worker", function()

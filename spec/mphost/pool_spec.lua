@@ -5,15 +5,9 @@ local probe = require "probe"
 local tool = require "mphost.tool"
 local helper = require "support.helper"
 
-local raises, error_of = tool.raises, tool.error_of
+local raises, error_of, squares = tool.raises, tool.error_of, tool.squares
 
 local function square(n) return n * n end
-
-local function squares(n)
-  local list = { n = n }
-  for i = 1, n do list[i] = i * i end
-  return list
-end
 
 -- Waits until as many processes as there are in the pool have been in f.
 local function each_worker(pool, n, f)

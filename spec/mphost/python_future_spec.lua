@@ -4,24 +4,11 @@ local probe = require "probe"
 local tool = require "mphost.tool"
 
 local raises, error_of = tool.raises, tool.error_of
+local die, occupy = tool.die, tool.occupy
 
 local function square(n) return n * n end
 
 local function pid() return mp.current_process().pid end
-
-local function die() require("probe").kill(mp.current_process().pid, 9) end
-
--- A task that waits at the gate, once it has been begun.
-local function occupy(pool, gate)
-  local began = mp.Value("?")
-  local f = pool:submit(function()
-    began.value = true
-    gate:wait(false)
-    return "through"
-  end)
-  began:wait(false)
-  return f
-end
 
 describe("A future", function()
   it("F01: is of a function with any arguments", function()

@@ -218,6 +218,35 @@ function tool.sleeper()
   return p
 end
 
+---What a task does that dies.
+function tool.die()
+  require("probe").kill(mp.current_process().pid, 9)
+end
+
+---A worker of the pool waits at the gate, once this returns.
+---@param pool userdata
+---@param gate userdata  a Value "?": closed until it is set
+---@return userdata future  of "through"
+function tool.occupy(pool, gate)
+  local began = mp.Value("?")
+  local future = pool:submit(function()
+    began.value = true
+    gate:wait(false)
+    return "through"
+  end)
+  began:wait(false)
+  return future
+end
+
+---The squares of 1 to n, as a pool's map gives them.
+---@param n integer
+---@return table
+function tool.squares(n)
+  local list = { n = n }
+  for i = 1, n do list[i] = i * i end
+  return list
+end
+
 ---Ends a process at once.
 ---@param pid integer
 function tool.kill(pid)
