@@ -2,7 +2,7 @@
 -- code of a wrong option. The topics are those of Lua's own main.lua.
 local tool = require "mphost.tool"
 
-local BIN = (os.getenv "MPHOST_BIN" or (os.getenv "MPHOST_BUILD" or "build") .. "/mphost"):gsub("%p", "%%%0")
+local BIN = tool.BIN:gsub("%p", "%%%0") -- as a pattern
 
 -- Runs the line twice, $L being lua5.4 and mphost in turn: what each did.
 local function both(command, script, stdin)

@@ -7,8 +7,8 @@ local tool = require "mphost.tool"
 -- words before, its status and stderr.
 local function interrupt(signal, script, times)
   local path, err = tool.file('local mp = require "mphost" io.stdout:setvbuf "line" ' .. script), os.tmpname()
-  local bin = os.getenv "MPHOST_BIN" or "build/mphost"
-  local pipe = assert(io.popen(("exec %s -e 'print(require [[mphost.core]].pid())' %s 2>%s"):format(bin, path, err)))
+  local pipe = assert(io.popen(("exec %s -e 'print(require [[mphost.core]].pid())' %s 2>%s"):format(tool.BIN, path,
+    err)))
   local pid = pipe:read("n", "l")
   local words = {}
   for line in pipe:lines() do

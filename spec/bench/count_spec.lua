@@ -3,10 +3,10 @@
 package.path = "scripts/bench/tool/?.lua;" .. package.path
 local count = require "count"
 local helper = require "support.helper"
+local tool = require "mphost.tool"
 
 local ALLOWANCE = 1.05
 local BUILD = os.getenv "MPHOST_BUILD" or "build"
-local BIN = os.getenv "MPHOST_BIN" or BUILD .. "/mphost"
 
 -- Why the baseline says nothing about this build, nil if it does.
 local function incomparable(baseline)
@@ -33,7 +33,7 @@ describe("hot paths", function()
     end
     helper.deadline(100)
     local problems, seen = {}, {}
-    for _, path in ipairs(count.measure(BIN, "scripts/bench/tool")) do
+    for _, path in ipairs(count.measure(tool.BIN, "scripts/bench/tool")) do
       local known = baseline.paths[path.name]
       seen[path.name] = true
       if not known then

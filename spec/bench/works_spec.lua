@@ -10,12 +10,11 @@ local works = require "works"
 local DIR = "scripts/bench"
 local SCALE = 0.005
 local BUILD = os.getenv "MPHOST_BUILD" or "build"
-local BIN = os.getenv "MPHOST_BIN" or BUILD .. "/mphost"
 local PYTHON = "/usr/bin/python3"
 
 local plain = (os.getenv "MPHOST_SANITIZE" or "") == "" -- the twins are the same in every build: once is enough
 local contestants = measure.contestants {
-  mphost = BIN, build = BUILD, dir = DIR, python = lfs.attributes(PYTHON, "mode") and PYTHON,
+  mphost = tool.BIN, build = BUILD, dir = DIR, python = lfs.attributes(PYTHON, "mode") and PYTHON,
 }
 if not plain then contestants = { contestants[1] } end
 

@@ -199,7 +199,7 @@ pool:map(function() io.popen("kill -9 $PPID"):close() end, {1})
 
   it("drops the line, or what runs, at SIGINT, and goes on", function()
     local path = os.tmpname()
-    local pipe = assert(io.popen(("exec %s -i >%s 2>&1"):format(os.getenv "MPHOST_BIN" or "build/mphost", path), "w"))
+    local pipe = assert(io.popen(("exec %s -i >%s 2>&1"):format(tool.BIN, path), "w"))
     pipe:setvbuf "no"
     -- Types what is not nil and waits until all that was shown ends in this.
     local function expect(ending, text)
@@ -232,7 +232,7 @@ pool:map(function() io.popen("kill -9 $PPID"):close() end, {1})
 
   it("ends what was started in it", function()
     local pipe = assert(io.popen(("echo 'p = mp.spawn(mp.sleep, 1000) print(p.pid)' | %s -i 2>/dev/null")
-      :format(os.getenv "MPHOST_BIN" or "build/mphost")))
+      :format(tool.BIN)))
     local pid = pipe:read "n"
     pipe:close()
     assert.is_false(tool.lives(pid))

@@ -5,12 +5,16 @@ local probe = require "probe"
 
 local tool = {}
 
-local BIN = os.getenv "MPHOST_BIN" or (os.getenv "MPHOST_BUILD" or "build") .. "/mphost"
+---The program.
+tool.BIN = os.getenv "MPHOST_BIN" or (os.getenv "MPHOST_BUILD" or "build") .. "/mphost"
 
 ---How much slower than a plain build this one is: for counts of rounds.
 tool.slower = tonumber(os.getenv "MPHOST_SLOWER") or 1
 
-local function quote(word)
+---A word as the shell takes it for one.
+---@param word string
+---@return string
+function tool.quote(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
@@ -38,8 +42,8 @@ end
 ---@return table
 function tool.shell(command, script, stdin)
   local script_file, in_file, err_file = tool.file(script or ""), tool.file(stdin or ""), os.tmpname()
-  local pipe = assert(io.popen(("M=%s S=%s; { %s; } <%s 2>%s"):format(quote(BIN), script_file, command, in_file,
-    err_file)))
+  local pipe = assert(io.popen(("M=%s S=%s; { %s; } <%s 2>%s"):format(tool.quote(tool.BIN), script_file, command,
+    in_file, err_file)))
   local out = pipe:read("a")
   local _, how, code = pipe:close()
   os.remove(script_file)
@@ -62,7 +66,7 @@ end
 function tool.start(text)
   local path = tool.file('local mp = require "mphost" io.stdout:setvbuf "line"\n' ..
     'print(mp.current_process().pid) ' .. text)
-  local pipe = assert(io.popen(("exec %s %s 2>/dev/null"):format(quote(BIN), path)))
+  local pipe = assert(io.popen(("exec %s %s 2>/dev/null"):format(tool.quote(tool.BIN), path)))
   local pid = pipe:read("n", "l")
   os.remove(path)
   return pipe, pid

@@ -3,18 +3,16 @@
 --   local s <close> = screen.open { columns = 40, rows = 10, environment = "NO_COLOR=1" }
 --   s:wait "mp> $"   s:type "1 + 1"  s:key "Enter"  s:wait "\n2\nmp> $"
 local mp = require "mphost"
+local tool = require "mphost.tool"
+
+local quote = tool.quote
 
 local screen = {}
 local Screen = {}
 Screen.__index = Screen
 
-local BIN = os.getenv "MPHOST_BIN" or "build/mphost"
-local SECONDS = 8 * (tonumber(os.getenv "MPHOST_SLOWER") or 1)
+local SECONDS = 8 * tool.slower
 local count = 0
-
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
 
 -- Runs a tmux command: its output.
 local function tmux(self, ...)
@@ -42,8 +40,8 @@ function screen.open(options)
   local self = setmetatable({ name = ("mphost-spec-%d-%d"):format(mp.current_process().pid, count) }, Screen)
   local home = options.home or "/nonexistent"
   local line = ("unset TMUX NO_COLOR LC_ALL MPHOST_HISTORY; M=%s HOME=%s XDG_STATE_HOME=%s LANG=C.UTF-8; " ..
-    "export HOME XDG_STATE_HOME LANG; %s; %s; %s; echo \"EXIT=$?\"; exec sleep 1000"):format(quote(BIN), quote(home),
-      quote(home), options.home and ":" or "export MPHOST_HISTORY=",
+    "export HOME XDG_STATE_HOME LANG; %s; %s; %s; echo \"EXIT=$?\"; exec sleep 1000"):format(quote(tool.BIN),
+      quote(home), quote(home), options.home and ":" or "export MPHOST_HISTORY=",
       options.environment and "export " .. options.environment or ":", options.command or "$M")
   tmux(self, "new-session", "-d", "-x", tostring(options.columns or 80), "-y", tostring(options.rows or 24), line)
   return self
@@ -100,10 +98,7 @@ end
 ---@param text string
 ---@param raw boolean?
 function Screen:paste(text, raw)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
+  local path = tool.file(text)
   tmux(self, "load-buffer", path)
   os.remove(path)
   if raw then tmux(self, "paste-buffer") else tmux(self, "paste-buffer", "-p") end
