@@ -1,49 +1,18 @@
 -- The program as users call it: its options, exit codes, and what goes to which stream.
-local BIN = os.getenv "MPHOST_BIN" or "build/mphost"
-local HAS_ASAN = (os.getenv "MPHOST_SANITIZE" or "") ~= ""
+local tool = require "mphost.tool"
 
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
+local HAS_ASAN = (os.getenv "MPHOST_SANITIZE" or "") ~= ""
 
 -- Runs a shell command line in which $M is the program; {code, out, err}, code -N for signal N.
 local function shell(command, stdin)
-  local err_file, in_file = os.tmpname(), os.tmpname()
-  local file <close> = assert(io.open(in_file, "w"))
-  file:write(stdin or "")
-  file:close()
-  local line = ("M=%s; { %s; } <%s 2>%s"):format(quote(BIN), command, in_file, err_file)
-  local pipe = assert(io.popen(line))
-  local out = pipe:read("a")
-  local _, how, code = pipe:close()
-  local errors = assert(io.open(err_file))
-  local err = errors:read("a")
-  errors:close()
-  os.remove(err_file)
-  os.remove(in_file)
-  return { code = how == "signal" and -code or code, out = out, err = err }
-end
-
-local function with_script(text, run)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-  local result = run(path)
-  os.remove(path)
-  return result
+  return tool.shell(command, nil, stdin)
 end
 
 describe("mphost, the program", function()
   it("runs a script with its arguments laid out as lua does", function()
-    local text = 'print(arg[0] == "PATH", arg[1], arg[2], arg[3], #arg, arg[-1], arg[-2], ...)'
-    local r = with_script("", function(path)
-      local file = assert(io.open(path, "w"))
-      file:write((text:gsub("PATH", path)))
-      file:close()
-      return shell("$M -W " .. path .. " a 'b c'")
-    end)
-    assert.same({ code = 0, err = "", out = ("true\ta\tb c\tnil\t2\t-W\t%s\ta\tb c\n"):format(BIN) }, r)
+    local text = 'print(arg[0] == os.getenv "S", arg[1], arg[2], arg[3], #arg, arg[-1], arg[-2], ...)'
+    local r = tool.shell("export S; $M -W $S a 'b c'", text)
+    assert.same({ code = 0, err = "", out = ("true\ta\tb c\tnil\t2\t-W\t%s\ta\tb c\n"):format(tool.BIN) }, r)
   end)
 
   it("runs -e and -l in their order", function()
@@ -62,7 +31,7 @@ describe("mphost, the program", function()
   end)
 
   it("ends the options at --", function()
-    local r = with_script("print(...)", function(path) return shell("$M -- " .. path .. " -x") end)
+    local r = tool.shell("$M -- $S -x", "print(...)")
     assert.same({ code = 0, out = "-x\n", err = "" }, r)
   end)
 
@@ -183,7 +152,7 @@ describe("mphost, the program", function()
     assert.equal("main\n", shell([[LUA_INIT_5_4='print "5.4"' $M -E -e 'print "main"']]).out)
     local r = shell([[LUA_INIT_5_4='error "x"' $M -e 'print "main"']])
     assert.same({ 1, "" }, { r.code, r.out })
-    r = with_script("print 'file'", function(path) return shell("LUA_INIT_5_4=@" .. path .. " $M -e ''") end)
+    r = tool.shell("LUA_INIT_5_4=@$S $M -e ''", "print 'file'")
     assert.equal("file\n", r.out)
   end)
 
@@ -225,7 +194,7 @@ describe("mphost, the prompt", function()
   end)
 
   it("comes after the script with -i", function()
-    local r = with_script("y = 4", function(path) return shell("$M -i " .. path, "y\n") end)
+    local r = tool.shell("$M -i $S", "y = 4", "y\n")
     assert.equal("4\n", r.out)
   end)
 end)
