@@ -76,13 +76,12 @@ describe("embedding", function()
   before_each(function() helper.deadline(120) end)
 
   it("has example hosts of at most 60 lines, named in the README", function()
-    local readme <close> = assert(io.open "README.md")
-    local text = readme:read("a")
+    local readme = tool.read "README.md"
     for name in pairs(OUTPUT) do
       local lines = 0
       for _ in io.lines(("scripts/embed/%s.c"):format(name)) do lines = lines + 1 end
       assert.is_true(lines <= 60, name)
-      assert.truthy(text:find(("`%s.c`"):format(name), 1, true), name)
+      assert.truthy(readme:find(("`%s.c`"):format(name), 1, true), name)
     end
   end)
 

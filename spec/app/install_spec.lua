@@ -33,8 +33,7 @@ end)
 
 describe("the manual page", function()
   it("knows each option that there is", function()
-    local file <close> = assert(io.open "host/mphost.1")
-    local page = file:read "a"
+    local page = tool.read "host/mphost.1"
     for option in tool.shell("$M --help").out:gmatch "\n  (%-%S+)" do
       local name = option:match "^%-+(%a*)"
       assert.truthy(page:find("Fl %-?" .. name) or name == "", option)

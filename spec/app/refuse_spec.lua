@@ -15,8 +15,7 @@ local FINE = { mph_fd = true, mph_dispatch = true, mph_interrupt = true, mph_run
 local OTHER = { mph_errmsg = true, mph_lua = true } -- give back no code
 
 local function prototypes()
-  local file <close> = assert(io.open "host/mphost.h")
-  local text = file:read("a"):gsub("/%*.-%*/", "")
+  local text = tool.read("host/mphost.h"):gsub("/%*.-%*/", "")
   local found = {}
   for result, name, params in text:gmatch("MPH_API%s+([%w_ ]-[%s*]+)(mph_[%w_]+)%(([^;]*)%);") do
     if params:find("^mph_host %*host") then found[#found + 1] = { name = name, result = result, params = params } end

@@ -21,11 +21,8 @@ local function interrupt(signal, script, times)
   end
   local out = pipe:read "a"
   local _, how, code = pipe:close()
-  local file <close> = assert(io.open(err))
-  local text = file:read "a"
   os.remove(path)
-  os.remove(err)
-  return { out = out, err = text, status = how == "signal" and -code or code, words = words }
+  return { out = out, err = tool.take(err), status = how == "signal" and -code or code, words = words }
 end
 
 local CLOSE = "local c <close> = setmetatable({}, {__close = function() print 'closed' end}) "

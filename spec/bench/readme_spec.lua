@@ -9,11 +9,6 @@ local function row(label, grows)
     targets = {} } } }, { mphost = { f = { 1, 2, 3 } } }, {})[1]
 end
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read "a"
-end
-
 describe("readme", function()
   it("has the machine, the command, the table, and how cost grows folded", function()
     local text = readme.text({ row "one", row("two", true) }, "a machine\nmedians\n", "scripts/bench.sh --rounds 5")
@@ -28,9 +23,9 @@ describe("readme", function()
     local head, tail = "# title\n" .. readme.FIRST .. "\n", readme.LAST .. "\nafter\n"
     local path = tool.file(head .. "old\nolder\n" .. tail)
     assert.is_true(readme.write(path, "new 100% | a\n"))
-    assert.equal(head .. "new 100% | a\n" .. tail, read(path))
+    assert.equal(head .. "new 100% | a\n" .. tail, tool.read(path))
     assert.is_true(readme.write(path, "newer\n"))
-    assert.equal(head .. "newer\n" .. tail, read(path))
+    assert.equal(head .. "newer\n" .. tail, tool.read(path))
     os.remove(path)
   end)
 
@@ -39,13 +34,13 @@ describe("readme", function()
     local ok, why = readme.write(path, "new")
     assert.is_nil(ok)
     assert.truthy(why:find("has no lines", 1, true), why)
-    assert.equal("# title\n", read(path))
+    assert.equal("# title\n", tool.read(path))
     os.remove(path)
     assert.is_nil((readme.write("/nonexistent/file", "new")))
   end)
 
   it("finds its lines in this house's README", function()
-    local whole = read "README.md"
+    local whole = tool.read "README.md"
     local _, first = whole:find(readme.FIRST .. "\n", 1, true)
     assert.truthy(first and whole:find("\n" .. readme.LAST .. "\n", first, true))
   end)

@@ -25,12 +25,6 @@ local function names_of(figures)
   return names
 end
 
-local function contents(path)
-  local file <close> = assert(io.open(path))
-  os.remove(path)
-  return file:read "a"
-end
-
 describe("bench", function()
   for _, work in ipairs(works) do
     it("runs " .. work.name, function()
@@ -68,7 +62,7 @@ describe("bench", function()
     local file, drawn = os.tmpname(), os.tmpname()
     local r = tool.shell(("$M %s/tool/run.lua --build '%s' --quick --json %s --html %s value_add lock")
       :format(DIR, BUILD, file, drawn))
-    local written, page = json.decode(contents(file)), contents(drawn)
+    local written, page = json.decode(tool.take(file)), tool.take(drawn)
     assert.equal(0, r.code, r.err)
     assert.truthy(r.out:find("\nwork +unit +mphost +Python +best Lua peer +C +C from Lua +x Python"), r.out)
     assert.truthy(r.out:find "\nv:add%(1%), alone +M/s +%d")

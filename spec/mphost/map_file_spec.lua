@@ -12,11 +12,6 @@ local function new(text)
   return path
 end
 
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
 local function lines_of(m, from, to)
   local list = {}
   for line, at in m:lines(from, to) do
@@ -150,7 +145,7 @@ describe("map_file", function()
       m:set(3, "xyz")
       m:slice(9):fill(33)
       assert.is_true(m:flush())
-      assert.equal("A1xyz567!!", read(path))
+      assert.equal("A1xyz567!!", tool.read(path))
     end
     local m <close> = assert(mp.map_file(path))
     raises("mapped to be read only", function() m[1] = 1 end)
@@ -160,7 +155,7 @@ describe("map_file", function()
     raises("mapped to be read only", function() m:cas(1, 65, 1) end)
     raises("mapped to be read only", function() m:slice(2)[1] = 1 end)
     assert.is_true(m:flush())
-    assert.equal("A1xyz567!!", read(path))
+    assert.equal("A1xyz567!!", tool.read(path))
   end)
 
   it("makes and resizes", function()
@@ -171,14 +166,14 @@ describe("map_file", function()
       m:set(11, "ab")
     end
     assert(mp.map_file(path, 3, "w+")):close()
-    assert.equal("012", read(path))
+    assert.equal("012", tool.read(path))
     os.remove(path)
     local m <close> = assert(mp.map_file(path, "64K", "w+"))
     assert.equal(65536, #m)
     local list = {}
     for i = 1, 4 do list[i] = mp.spawn(function() m:slice(i * 10, i * 10 + 9):fill(64 + i) end) end
     for _, p in ipairs(list) do p:result() end
-    assert.equal(("A"):rep(10) .. ("B"):rep(10) .. ("C"):rep(10) .. ("D"):rep(10), read(path):sub(10, 49))
+    assert.equal(("A"):rep(10) .. ("B"):rep(10) .. ("C"):rep(10) .. ("D"):rep(10), tool.read(path):sub(10, 49))
   end)
 
   it("answers what the world says", function()
@@ -197,13 +192,13 @@ describe("map_file", function()
     if io.open("/proc/self/status"):read "a":find "Uid:%s+0" == nil then
       assert.equal("denied", select(2, answer "/etc/shadow"))
     end
-    assert.equal("", read(folder))
+    assert.equal("", tool.read(folder))
     local none = folder .. ".new"
     assert.equal("full", select(2, answer(none, 1 << 61, "w+")))
     assert.is_nil((io.open(none))) -- as if nothing had been tried
     mp.map_file(none, 3, "w+"):close()
     assert.equal("full", select(2, answer(none, 1 << 61, "w+")))
-    assert.equal("\0\0\0", read(none))
+    assert.equal("\0\0\0", tool.read(none))
     os.remove(none)
     assert.same({ "/proc/self/status: Not a regular file", "invalid" }, { answer "/proc/self/status" })
     assert.equal(0, #mp.map_file(folder))

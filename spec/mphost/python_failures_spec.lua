@@ -170,8 +170,7 @@ describe("PROBE", function()
 
   it("PROBE 2.40: objects cost no descriptors, workers one each, and nobody a thread", function()
     local function threads()
-      local file <close> = assert(io.open "/proc/self/status")
-      return tonumber(file:read("a"):match "Threads:%s*(%d+)")
+      return tonumber(tool.read("/proc/self/status"):match "Threads:%s*(%d+)")
     end
     mp.Queue()
     local before, list = count_of(probe.fds()), {}

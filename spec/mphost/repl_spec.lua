@@ -206,8 +206,7 @@ pool:map(function() io.popen("kill -9 $PPID"):close() end, {1})
       if text then pipe:write(text) end
       local shown
       tool.await(function()
-        local file <close> = assert(io.open(path))
-        shown = file:read "a"
+        shown = tool.read(path)
         return shown:find(ending .. "$") ~= nil
       end)
       return shown

@@ -18,9 +18,19 @@ function tool.quote(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
-local function take(path)
+---All that is in a file.
+---@param path string
+---@return string
+function tool.read(path)
   local file <close> = assert(io.open(path, "rb"))
-  local text = file:read("a")
+  return file:read "a"
+end
+
+---The same of a file that is removed by this.
+---@param path string
+---@return string
+function tool.take(path)
+  local text = tool.read(path)
   os.remove(path)
   return text
 end
@@ -48,7 +58,7 @@ function tool.shell(command, script, stdin)
   local _, how, code = pipe:close()
   os.remove(script_file)
   os.remove(in_file)
-  return { code = how == "signal" and -code or code, out = out, err = take(err_file) }
+  return { code = how == "signal" and -code or code, out = out, err = tool.take(err_file) }
 end
 
 ---Runs a script, with `mp` and `core` at hand, as a program of its own: {code, out, err}.
