@@ -11,11 +11,6 @@
 
 static atomic_bool stop;
 
-static inline int slower(void) {
-  const char *text = getenv("MPHOST_SLOWER");
-  return text && atoi(text) > 0 ? atoi(text) : 1;
-}
-
 static void *hammer(void *file) {
   unsigned long i = 0;
   while (!atomic_load(&stop)) {
@@ -24,12 +19,6 @@ static void *hammer(void *file) {
     free(text);
   }
   return NULL;
-}
-
-static int twice(mph_host *h, void *user, const mph_value *args, int n, mph_value *result) {
-  (void)h, (void)n;
-  *result = mph_int(args[0].integer * *(int *)user);
-  return 0;
 }
 
 static void start_workers(mph_host *h, int workers, mph_ref f) {

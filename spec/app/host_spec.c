@@ -1,32 +1,10 @@
 /* The public C interface, as an embedder uses it. */
-#include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "support.h"
 
 #include <lauxlib.h>
-#include <lua.h>
 #include <lualib.h>
-
-#include "mphost.h"
-
-static int open_host(void **state) {
-  return mph_open((mph_host **)state, NULL);
-}
-
-static int close_host(void **state) {
-  mph_close(*state);
-  return 0;
-}
+#include <signal.h>
+#include <sys/time.h>
 
 static void names_its_results(void **state) {
   (void)state;
@@ -284,9 +262,7 @@ static void *enter(void *h) {
 static int enter_from_thread(mph_host *h, void *user, const mph_value *args, int n,
                              mph_value *result) {
   (void)args, (void)n, (void)result;
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, enter, h), 0);
-  pthread_join(thread, user);
+  *(void **)user = in_thread(enter, h);
   assert_int_equal(mph_close(h), MPH_ESTATE);
   return mph_run_string(h, "inner = 'ran'", NULL);
 }
@@ -300,10 +276,7 @@ static void lets_one_thread_in(void **state) {
   assert_int_equal((intptr_t)rc, MPH_EBUSY);
   assert_int_equal(mph_run_string(h, "return inner", NULL), 1);
   lua_settop(mph_lua(h), 0);
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, enter, h), 0);
-  pthread_join(thread, &rc);
-  assert_int_equal((intptr_t)rc, 1); /* one after the other is fine */
+  assert_int_equal((intptr_t)in_thread(enter, h), 1); /* one after the other is fine */
 }
 
 static void keeps_to_its_memory_limit(void **state) {
@@ -403,22 +376,22 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_its_results),
       cmocka_unit_test(takes_configs_of_other_sizes),
-      cmocka_unit_test_setup_teardown(refuses_nonsense, open_host, close_host),
-      cmocka_unit_test_setup_teardown(leaves_results_on_the_stack, open_host, close_host),
-      cmocka_unit_test_setup_teardown(leaves_nothing_after_an_error, open_host, close_host),
-      cmocka_unit_test_setup_teardown(passes_arguments_to_a_file, open_host, close_host),
-      cmocka_unit_test_setup_teardown(survives_the_end_of_memory, open_host, close_host),
-      cmocka_unit_test_setup_teardown(requires_into_a_global, open_host, close_host),
-      cmocka_unit_test_setup_teardown(interrupts_what_runs, open_host, close_host),
-      cmocka_unit_test_setup_teardown(stops_its_processes, open_host, close_host),
-      cmocka_unit_test_setup_teardown(opens_a_prompt, open_host, close_host),
+      CASE(refuses_nonsense),
+      CASE(leaves_results_on_the_stack),
+      CASE(leaves_nothing_after_an_error),
+      CASE(passes_arguments_to_a_file),
+      CASE(survives_the_end_of_memory),
+      CASE(requires_into_a_global),
+      CASE(interrupts_what_runs),
+      CASE(stops_its_processes),
+      CASE(opens_a_prompt),
       cmocka_unit_test(opens_as_a_guest),
       cmocka_unit_test(knows_that_it_is_closed),
-      cmocka_unit_test_setup_teardown(lets_one_thread_in, open_host, close_host),
+      CASE(lets_one_thread_in),
       cmocka_unit_test(keeps_to_its_memory_limit),
       cmocka_unit_test(knows_memory_from_syntax),
       cmocka_unit_test(takes_an_allocator),
-      cmocka_unit_test_setup_teardown(interrupts_its_own_host_only, open_host, close_host),
+      CASE(interrupts_its_own_host_only),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

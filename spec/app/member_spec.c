@@ -5,12 +5,6 @@
 
 #include "support.h"
 
-static int twice(mph_host *h, void *user, const mph_value *args, int n, mph_value *result) {
-  (void)h, (void)n;
-  *result = mph_int(args[0].integer * *(int *)user);
-  return 0;
-}
-
 static int factor = 2;
 
 static int prepare(mph_host *h) {

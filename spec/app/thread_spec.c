@@ -1,6 +1,5 @@
 /* Hosts in programs with threads, and what is left when they are closed. */
 #include <dirent.h>
-#include <pthread.h>
 
 #include "support.h"
 
@@ -10,11 +9,6 @@ static int descriptors(void) {
   while (readdir(dir)) n++;
   closedir(dir);
   return n;
-}
-
-static int slower(void) {
-  const char *text = getenv("MPHOST_SLOWER");
-  return text && atoi(text) > 0 ? atoi(text) : 1;
 }
 
 /* A line of /proc/self/maps that is of our memory. */
@@ -77,9 +71,7 @@ static void children_outlive_their_thread(void **state) {
   mph_host *h;
   assert_int_equal(mph_open(&h, NULL), MPH_OK);
   for (int i = 0; i < 3; i++) {
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, start_pool, &h), 0);
-    pthread_join(thread, NULL);
+    in_thread(start_pool, &h);
     OK(h, mph_run_string(h,
                          "mp.sleep(0.05) q:put 'alive' assert(p:result() == 'alive') "
                          "assert(pool:map(function(x) return x + 1 end, {1, 2})[2] == 3) "
@@ -98,9 +90,7 @@ static void *open_in_thread(void *user) {
 static void a_host_outlives_its_opener(void **state) {
   (void)state;
   mph_host *h;
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, open_in_thread, &h), 0);
-  pthread_join(thread, NULL);
+  in_thread(open_in_thread, &h);
   OK(h, mph_run_string(h,
                        "local q = mp.Queue{redeliver = true} q:put(1) q:get() "
                        "assert(mp.spawn(function() return #q end):result() == 0) "
