@@ -10,15 +10,19 @@ end
 
 local DIES = " DEATHS=1 SLICES=1"
 
+-- What cases say of a model: that it holds with these definitions, that it breaks with them.
+local function claims_of(model)
+  local function within_deadline(claim)
+    return function(definitions)
+      helper.deadline(100)
+      claim(model, definitions)
+    end
+  end
+  return within_deadline(checker.holds), within_deadline(checker.breaks)
+end
+
 describe("The lock's model", function()
-  local function holds(definitions)
-    helper.deadline(100)
-    checker.holds("lock", definitions)
-  end
-  local function breaks(definitions)
-    helper.deadline(100)
-    checker.breaks("lock", definitions)
-  end
+  local holds, breaks = claims_of "lock"
 
   it("excludes, and wakes all, without slices", function() holds "ROUNDS=1 TIMEOUTS=1" end)
   it("excludes, and wakes all with slices, though one dies", function() holds("PROCESSES=2 TIMEOUTS=1" .. DIES) end)
@@ -31,14 +35,7 @@ describe("The lock's model", function()
 end)
 
 describe("The queue's model", function()
-  local function holds(definitions)
-    helper.deadline(100)
-    checker.holds("queue", definitions)
-  end
-  local function breaks(definitions)
-    helper.deadline(100)
-    checker.breaks("queue", definitions)
-  end
+  local holds, breaks = claims_of "queue"
   local PAIR = "PRODUCERS=1 CONSUMERS=1 "
 
   it("loses no wake without slices", function() holds "EACH=1 CONSUMERS=1" end)
@@ -62,14 +59,7 @@ describe("The queue's model", function()
 end)
 
 describe("The model of redelivery", function()
-  local function holds(definitions)
-    helper.deadline(100)
-    checker.holds("redelivery", definitions)
-  end
-  local function breaks(definitions)
-    helper.deadline(100)
-    checker.breaks("redelivery", definitions)
-  end
+  local holds, breaks = claims_of "redelivery"
 
   it("ends, all dealt with, without slices", function() holds "EACH=2" end)
   it("ends for who waits until all is dealt with, too", function() holds "EACH=2 CONSUMERS=1 WAITER=1" end)
