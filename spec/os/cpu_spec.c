@@ -1,31 +1,11 @@
 /* CPUs that may be used: the affinity mask counts, the cgroup's quota too, and never none. The
-   files that tell of the quota are the spec's own: its fopen stands in front of the C library's. */
+   files that tell of the quota are the spec's own (fake_files.h). */
 #include "support.h"
 
-#include <fcntl.h>
 #include <sched.h>
 
+#include "fake_files.h"
 #include "os/cpu.h"
-
-struct fake {
-  const char *path, *text;
-};
-static const struct fake *fakes; /* NULL: the machine's files; ends with a NULL path */
-
-static FILE *open_fake(const char *path) {
-  for (const struct fake *f = fakes; f->path; f++)
-    if (strcmp(f->path, path) == 0)
-      return fmemopen((void *)(uintptr_t)f->text, strlen(f->text), "r");
-  errno = ENOENT;
-  return NULL;
-}
-
-FILE *fopen(const char *path, const char *mode) {
-  if (fakes && (strncmp(path, "/proc/self/", 11) == 0 || strncmp(path, "/sys/", 5) == 0))
-    return open_fake(path);
-  int fd = open(path, mode[0] == 'r' ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  return fd < 0 ? NULL : fdopen(fd, mode[0] == 'r' ? "r" : "w");
-}
 
 static int cpus_with(const struct fake *files) {
   fakes = files;

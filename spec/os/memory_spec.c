@@ -1,28 +1,10 @@
 /* Memory that is left: the system's, and what limits of cgroups leave. The files that tell are the
-   spec's own: its fopen stands in front of the C library's. */
+   spec's own (fake_files.h). */
 #include "support.h"
 
-#include <fcntl.h>
-
+#include "fake_files.h"
 #include "os/map.h"
 #include "os/memory.h"
-
-struct fake {
-  const char *path, *text;
-};
-static const struct fake *fakes; /* NULL: the machine's files; ends with a NULL path */
-
-FILE *fopen(const char *path, const char *mode) {
-  if (fakes && (strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0)) {
-    for (const struct fake *f = fakes; f->path; f++)
-      if (strcmp(f->path, path) == 0)
-        return fmemopen((void *)(uintptr_t)f->text, strlen(f->text), "r");
-    errno = ENOENT;
-    return NULL;
-  }
-  int fd = open(path, mode[0] == 'r' ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  return fd < 0 ? NULL : fdopen(fd, mode[0] == 'r' ? "r" : "w");
-}
 
 static uint64_t left_with(const struct fake *files) {
   fakes = files;
@@ -129,8 +111,6 @@ static void a_map_refuses(void **state) {
   map_release(&m);
 }
 
-#define a_case(name) cmocka_unit_test_setup_teardown(name, case_begin, case_end)
-
 /* Whether the mapping that begins at this address is advised to be of huge pages. */
 static int is_advised(uintptr_t start) {
   char line[256], range[32];
@@ -164,8 +144,8 @@ static void filling(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      cmocka_unit_test(filling), a_case(this_machine), a_case(the_system_says),
-      a_case(groups_of_v2),      a_case(groups_of_v1), a_case(a_map_refuses),
+      cmocka_unit_test(filling), os_case(this_machine), os_case(the_system_says),
+      os_case(groups_of_v2),     os_case(groups_of_v1), os_case(a_map_refuses),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
