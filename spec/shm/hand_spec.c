@@ -82,12 +82,13 @@ static void lingerer_run(void *arg) {
   for (;;) pause();
 }
 
-static struct member lingerer(void) {
+/* A member that has taken the message: it says so by a byte. */
+static struct member taker(member_run *run) {
   int ends[2];
   char byte;
   assert_int_equal(pipe(ends), 0);
   reported = ends[1];
-  struct member m = member_start(lingerer_run, NULL);
+  struct member m = member_start(run, NULL);
   assert_int_equal(read(ends[0], &byte, 1), 1);
   close(ends[0]);
   close(ends[1]);
@@ -99,7 +100,7 @@ static void waited_for(void **state) {
   (void)state;
   begin();
   put(1);
-  struct member m = lingerer();
+  struct member m = taker(lingerer_run);
   assert_int_equal(get(clock_now() + 20 * SPEC_MS), -ETIMEDOUT);
   assert_int_equal(queue_length(q), 0);
   proc_signal(&m.proc, SIGKILL);
@@ -115,7 +116,7 @@ static void closed_waits_for_others(void **state) {
   (void)state;
   begin();
   put(1);
-  struct member m = lingerer();
+  struct member m = taker(lingerer_run);
   queue_close(q);
   assert_int_equal(get(0), -EAGAIN);
   assert_int_equal(get(clock_now() + 20 * SPEC_MS), -ETIMEDOUT);
@@ -140,17 +141,10 @@ static void the_last_task_done_ends_it(void **state) {
   (void)state;
   begin();
   put(1);
-  int ends[2];
-  char byte;
-  assert_int_equal(pipe(ends), 0);
-  reported = ends[1];
-  struct member m = member_start(later_done_run, NULL);
-  assert_int_equal(read(ends[0], &byte, 1), 1);
+  struct member m = taker(later_done_run);
   queue_close(q);
   assert_int_equal(get(CLOCK_NEVER), -EPIPE);
   assert_int_equal(member_end(&m), 0);
-  close(ends[0]);
-  close(ends[1]);
   object_drop(hold);
 }
 
@@ -202,9 +196,12 @@ static void nothing_is_forgotten(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      spec_case(comes_back_to_the_front), spec_case(each_is_dealt_with_once),
-      spec_case(waited_for),              spec_case(closed_waits_for_others),
-      spec_case(the_last_task_done_ends_it), spec_case(goes_with_the_queue),
+      spec_case(comes_back_to_the_front),
+      spec_case(each_is_dealt_with_once),
+      spec_case(waited_for),
+      spec_case(closed_waits_for_others),
+      spec_case(the_last_task_done_ends_it),
+      spec_case(goes_with_the_queue),
       spec_case(nothing_is_forgotten),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
