@@ -131,6 +131,13 @@ local function room_of(path)
   return path:match("^host/(%w+)/") or ""
 end
 
+-- What the file includes by "...", not by <...>.
+local function includes_of(path)
+  local list = {}
+  for line in io.lines(path) do list[#list + 1] = line:match('^%s*#%s*include%s*"([^"]+)"') end
+  return list
+end
+
 -- What needs a spec: every C file of the rooms, every Lua file of the library.
 local function sources()
   local all = find("lua", "%.lua$")
@@ -188,11 +195,10 @@ describe("layout", function()
     local problems = {}
     for _, path in ipairs(find("host", "%.[ch]$")) do
       local allowed = MAY_INCLUDE[room_of(path)] or {}
-      for line in io.lines(path) do
-        local included = line:match('^%s*#%s*include%s*"([^"]+)"')
-        if included and included:find("..", 1, true) then
+      for _, included in ipairs(includes_of(path)) do
+        if included:find("..", 1, true) then
           problems[#problems + 1] = ("%s: '..' in an include: %s"):format(path, included)
-        elseif included and not contains(allowed, included:match("^(%w+)/") or "") then
+        elseif not contains(allowed, included:match("^(%w+)/") or "") then
           problems[#problems + 1] = ("%s may not include %s"):format(path, included)
         end
       end
@@ -203,9 +209,8 @@ describe("layout", function()
   it("keeps every include from host/ on", function()
     local problems = {}
     for _, path in ipairs(find("host", "%.[ch]$")) do
-      for line in io.lines(path) do
-        local included = line:match('^%s*#%s*include%s*"([^"]+)"')
-        if included and not exists("host/" .. included) then
+      for _, included in ipairs(includes_of(path)) do
+        if not exists("host/" .. included) then
           problems[#problems + 1] = ("%s: no host/%s"):format(path, included)
         end
       end
@@ -219,9 +224,8 @@ describe("layout", function()
     local may = { "mphost.h" }
     for _, name in ipairs(PROGRAM) do may[#may + 1] = ("app/%s.h"):format(name) end
     for _, name in ipairs(PROGRAM) do
-      for line in io.lines(("host/app/%s.c"):format(name)) do
-        local included = line:match('^%s*#%s*include%s*"([^"]+)"')
-        if included and not contains(may, included) then
+      for _, included in ipairs(includes_of(("host/app/%s.c"):format(name))) do
+        if not contains(may, included) then
           problems[#problems + 1] = ("%s.c includes %s"):format(name, included)
         end
       end
