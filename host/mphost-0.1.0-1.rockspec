@@ -19,6 +19,7 @@ build = {
       ["mphost.crash"] = "lua/mphost/crash.lua",
       ["mphost.crew"] = "lua/mphost/crew.lua",
       ["mphost.error"] = "lua/mphost/error.lua",
+      ["mphost.file"] = "lua/mphost/file.lua",
       ["mphost.future"] = "lua/mphost/future.lua",
       ["mphost.help"] = "lua/mphost/help.lua",
       ["mphost.history"] = "lua/mphost/history.lua",

@@ -1,13 +1,12 @@
 -- Why a worker was killed by SIGKILL: whether the kernel did it for want of memory, which only the cgroup's books tell.
+local file = require "mphost.file"
+
 local crash = {}
 
 -- The cgroup's memory.events of this process, the nearest one upwards.
 local function events_path()
-  local file = io.open "/proc/self/cgroup"
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  local group = text:match("0::([^\n]*)")
+  local text = file.read "/proc/self/cgroup"
+  local group = text and text:match("0::([^\n]*)")
   while group do
     local path = "/sys/fs/cgroup" .. group .. (group:sub(-1) == "/" and "" or "/") .. "memory.events"
     local events = io.open(path)
@@ -24,11 +23,8 @@ end
 ---@return integer?
 function crash.oom_kills(path)
   path = path or events_path()
-  local file = path and io.open(path)
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  return math.tointeger(tonumber(text:match("oom_kill (%d+)")))
+  local text = path and file.read(path)
+  return text and math.tointeger(tonumber(text:match("oom_kill (%d+)")))
 end
 
 ---What a death by SIGKILL is put down to, if the kernel did it for want of memory since `before`.

@@ -1,5 +1,6 @@
 -- What the source says about a function: its comment, its text. The library's own source is built in; for what is
 -- written in C there are the comments of types.d.lua.
+local file = require "mphost.file"
 local has_source, source_of = pcall(require, "mphost.source")
 
 local help = {}
@@ -10,11 +11,7 @@ local DECLARATIONS = "@mphost/types.d.lua"
 local function text_of(source)
   local built_in = has_source and source_of(source)
   if built_in then return built_in end
-  local file = source:sub(1, 1) == "@" and io.open(source:sub(2))
-  if not file then return nil end
-  local text = file:read "a"
-  file:close()
-  return text
+  return source:sub(1, 1) == "@" and file.read(source:sub(2)) or nil
 end
 
 local function lines_of(text)

@@ -1,22 +1,15 @@
 -- `mphost --top PID`: the processes of a running mphost, what they work on. Only looks: nobody in that family waits for
 -- it or knows of it.
 local core = require "mphost.core"
+local file = require "mphost.file"
 
 local top = {}
 
 local PERIOD = 1 -- seconds between two looks, on a terminal
 
-local function read(path)
-  local file = io.open(path)
-  if not file then return nil end
-  local text = file:read "a"
-  file:close()
-  return text
-end
-
 -- What the system knows of a process: its parent, memory in MB; nil: it is gone.
 local function about(pid)
-  local stat, statm = read(("/proc/%d/stat"):format(pid)), read(("/proc/%d/statm"):format(pid))
+  local stat, statm = file.read(("/proc/%d/stat"):format(pid)), file.read(("/proc/%d/statm"):format(pid))
   if not stat or not statm then return nil end
   return math.tointeger(stat:match "^.*%) %a (%d+)"), tonumber(statm:match "^%d+ (%d+)") * 4096 / 1e6
 end
