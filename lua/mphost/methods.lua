@@ -30,6 +30,12 @@ local function usable(self, name, depth)
   if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), level) end
 end
 
+-- The pool and the function of a call. depth: functions between the method and here.
+local function check_call(self, name, f, depth)
+  usable(self, name, depth + 1)
+  check.callable(depth + 2, 1, name, f)
+end
+
 local known = { chunk = "number", retries = "number", on_error = "string", timeout = "number",
   window = "number", progress = "boolean|function" }
 
@@ -54,8 +60,7 @@ end
 
 -- Checked arguments as a call that has not begun. Two frames below the method's caller.
 local function new_call(self, name, f, given, options, mode)
-  usable(self, name, 1)
-  check.callable(2, 1, name, f)
+  check_call(self, name, f, 1)
   local list, n = items.list(2, 2, name, given)
   mode = mode or Call.ITEM
   local read = Call.PLAIN[mode]
@@ -155,8 +160,7 @@ end
 function methods:each(f, given, options)
   if type(given) == "table" and getmetatable(given) ~= nil and getmetatable(given) ~= items.Range
     or type(given) == "function" then
-    usable(self, "each", 0)
-    check.callable(1, 1, "each", f)
+    check_call(self, "each", f, 0)
     local read = read_options("each", options)
     read.mode = Call.EACH
     local stream = imap.new(self, "each", f, items.stream(1, 2, "each", given), read)
@@ -173,14 +177,8 @@ function methods:each(f, given, options)
   return counted(call.n, failed)
 end
 
-local function check_call(self, name, f)
-  usable(self, name, 1)
-  check.callable(2, 1, name, f)
-end
-
 local function call_of(self, name, f, ...)
-  usable(self, name, 1)
-  check.callable(2, 1, name, f)
+  check_call(self, name, f, 1)
   return Call.new(self, name, f, { table.pack(...) }, 1, Call.PLAIN[Call.LIST])
 end
 
@@ -203,7 +201,7 @@ end
 ---@param ... any
 ---@return any ...  what f returned
 function methods:apply(f, ...)
-  check_call(self, "apply", f)
+  check_call(self, "apply", f, 0)
   if #self._calls > 0 or #self._workers < self.workers or self:_is_here() then
     return applied(self, f, false, table.pack(...))
   end
@@ -257,8 +255,7 @@ function methods:starmap_async(f, given, options)
 end
 
 local function new_stream(self, name, f, given, options, ordered)
-  usable(self, name, 1)
-  check.callable(2, 1, name, f)
+  check_call(self, name, f, 1)
   local read = read_options(name, options)
   read.ordered = ordered
   return imap.new(self, name, f, items.stream(2, 2, name, given), read, items.count(given))
@@ -409,8 +406,7 @@ end
 ---chunk: how many items are merged in one go (by itself that depends on their number alone), or tried again
 ---@return any
 function methods:reduce(f, merge, given, init, options)
-  usable(self, "reduce", 0)
-  check.callable(1, 1, "reduce", f)
+  check_call(self, "reduce", f, 0)
   check.callable(1, 2, "reduce", merge)
   local list, n = items.list(1, 3, "reduce", given)
   if options ~= nil then
