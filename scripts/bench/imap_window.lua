@@ -4,20 +4,12 @@ local work = require "work"
 
 local function square(x) return x * x + 1 end
 
-local function numbers(n)
-  local i = 0
-  return function()
-    i = i + 1
-    return i <= n and i or nil
-  end
-end
-
 local pool <close> = mp.Pool(2)
 pool:map(square, { 1, 2 })
 for _, window in ipairs { 16, 256, 4096, 65536 } do
   local n = work.count(math.min(400000, 1000 * window))
   local got, start = 0, mp.clock()
-  for _, y in pool:imap(square, numbers(n), { window = window }) do
+  for _, y in pool:imap(square, work.numbers(n), { window = window }) do
     got = got + 1
     assert(y)
   end

@@ -7,17 +7,9 @@ local pool <close> = mp.Pool(2)
 work.needs(pool.imap, "pool:imap")
 local function square(x) return x * x + 1 end
 
-local function numbers(count)
-  local i = 0
-  return function()
-    i = i + 1
-    return i <= count and i or nil
-  end
-end
-
 local function stream(count)
   local got = 0
-  for _, y in pool:imap(square, numbers(count)) do
+  for _, y in pool:imap(square, work.numbers(count)) do
     got = got + 1
     assert(y)
   end

@@ -18,6 +18,17 @@ function work.figure(name, value)
   io.flush()
 end
 
+---An iterator over 1 to n, of which nobody can tell how many there will be.
+---@param n integer
+---@return fun(): integer?
+function work.numbers(n)
+  local i = 0
+  return function()
+    i = i + 1
+    return i <= n and i or nil
+  end
+end
+
 ---Ends a work that needs something mphost does not have yet.
 ---@param ok any
 ---@param what string
