@@ -61,10 +61,7 @@ static void add(void *work) {
 }
 
 static double alone(struct job job) { /* M/s */
-  bench_pin(0);
-  double start = bench_now();
-  add(&job);
-  return (double)job.n / (bench_now() - start) / 1e6;
+  return (double)job.n / pair_alone(add, &job) / 1e6;
 }
 
 static double two(struct job job) {

@@ -43,10 +43,7 @@ static void pairs(void *work) {
 
 static double alone(struct job job, long n) { /* ns */
   job.n = n;
-  bench_pin(0);
-  double start = bench_now();
-  pairs(&job);
-  return (bench_now() - start) / (double)n * 1e9;
+  return pair_alone(pairs, &job) / (double)n * 1e9;
 }
 
 static double two(struct job job, long n) { /* ns per pair of both */

@@ -24,10 +24,7 @@ static void add(void *work) {
 
 static double alone(struct job job, long n) {
   job.n = n;
-  bench_pin(0);
-  double start = bench_now();
-  add(&job);
-  return (double)n / (bench_now() - start) / 1e6;
+  return (double)n / pair_alone(add, &job) / 1e6;
 }
 
 static double two(struct job job, long n) {

@@ -1,4 +1,5 @@
-/* Two processes at the same time, each on a CPU of its own, and how long they take together. */
+/* Two processes at the same time, each on a CPU of its own, and how long they take together; and
+   one of them alone. */
 #ifndef PAIR_H
 #define PAIR_H
 
@@ -10,6 +11,14 @@ struct pair {
   _Atomic uint32_t awake BENCH_LINE;
   _Atomic uint32_t through BENCH_LINE;
 };
+
+/* Seconds of one process by itself. */
+static inline double pair_alone(pair_side *side, void *work) {
+  bench_pin(0);
+  double start = bench_now();
+  side(work);
+  return bench_now() - start;
+}
 
 /* Seconds from when both processes are awake until both are through; `child` in a forked one. */
 static inline double pair_time(pair_side *child, pair_side *parent, void *work) {
