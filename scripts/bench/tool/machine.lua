@@ -6,19 +6,21 @@ local function first_line(command)
   return pipe:read "l" or "?"
 end
 
-local function cpu_model()
-  for line in io.lines "/proc/cpuinfo" do
-    local model = line:match "^model name%s*:%s*(.+)$"
-    if model then return model end
+-- What the pattern captures in the first line of the file that has it.
+local function found_in(path, pattern)
+  for line in io.lines(path) do
+    local found = line:match(pattern)
+    if found then return found end
   end
-  return first_line "uname -m"
+end
+
+local function cpu_model()
+  return found_in("/proc/cpuinfo", "^model name%s*:%s*(.+)$") or first_line "uname -m"
 end
 
 local function memory() -- GB
-  for line in io.lines "/proc/meminfo" do
-    local kilobytes = line:match "^MemTotal:%s*(%d+)"
-    if kilobytes then return tonumber(("%.1f"):format(kilobytes / 1048576)) end
-  end
+  local kilobytes = found_in("/proc/meminfo", "^MemTotal:%s*(%d+)")
+  return kilobytes and tonumber(("%.1f"):format(kilobytes / 1048576))
 end
 
 ---@return table<string, string|number>
