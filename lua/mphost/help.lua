@@ -97,10 +97,16 @@ local function built_in(f)
   return nil, IN_C
 end
 
+-- A function's first line, with the path by which it was reached in the place of the name that its file has for it.
+local function as_reached(line, name)
+  if not name then return line end
+  return (line:gsub("^function +[%w_.:]+", "function " .. name))
+end
+
 ---The comment above the function, and its first line.
 ---@param f function
 ---@param typed string?  all that was typed at this prompt
----@param name string?  the name it was reached by
+---@param name string?  the way it was reached: f, mp.map, pool:map
 ---@return string? text  nil and why
 ---@return string? why
 function help.comment(f, typed, name)
@@ -108,9 +114,9 @@ function help.comment(f, typed, name)
   local lines, first, _, where = locate(f, typed)
   if not lines then return nil, first end
   local top = top_of(lines, first)
-  local named = top == first and name and naming_line(lines, name)
+  local named = top == first and name and naming_line(lines, name:match "[%w_]+$")
   if named then top, first = top_of(lines, named), named end
-  local shown = { (lines[first]:gsub("^%s+", "")) }
+  local shown = { as_reached(lines[first]:gsub("^%s+", ""), name) }
   for i = top, first - 1 do shown[#shown + 1] = readable(lines[i]) end
   if top == first then shown[#shown + 1] = "(no comment)" end
   shown[#shown + 1] = ("-- %s:%d"):format(where, first)

@@ -167,7 +167,7 @@ end
 local function explain_function(self, name, f, marks)
   local typed = table.concat(self.typed, "\n")
   if marks == "??" then return help.source(f, typed) end
-  return help.comment(f, typed, name:match "[%w_]+$")
+  return help.comment(f, typed, name)
 end
 
 -- What `name?` and `name??` say.
