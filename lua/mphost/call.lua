@@ -198,7 +198,7 @@ local function death_of_item(self, worker, index, part)
   log_death(self, worker, index, kind)
   if not message and tries <= retries then return nil end
   return { index = part or index, item = index, worker = worker.number, pid = worker.pid, kind = kind,
-    message = message or ("worker %d (pid %d) was %s%s%s"):format(worker.number, worker.pid,
+    message = message or ("worker %d (pid %d) %s%s%s"):format(worker.number, worker.pid,
       crew.describe_death(worker), worker.memory and ": " .. worker.memory or "",
       tries > 1 and (", try %d of %d"):format(tries, retries + 1) or ""),
     traceback = not message and worker.trace or nil }
@@ -223,7 +223,7 @@ function Call:lost(worker, range)
       self.errors[#self.errors + 1] = record
       self.counted = self.counted + 1
     else
-      log[worker.trace and "warn" or "info"]("item %d of '%s' is tried again: worker %d (pid %d) was %s%s", first,
+      log[worker.trace and "warn" or "info"]("item %d of '%s' is tried again: worker %d (pid %d) %s%s", first,
         self.name, worker.number, worker.pid, crew.describe_death(worker), worker.trace and "\n" .. worker.trace or "")
       repost(self, first, first)
     end

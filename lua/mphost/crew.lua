@@ -186,11 +186,12 @@ function crew.weigh(pool)
   end
 end
 
----What a worker died of, in words.
+---What became of a worker that is dead, in words: "was killed by SIGKILL", "exited with code 3".
 ---@param worker table
 ---@return string
 function crew.describe_death(worker)
-  return errors.describe(worker.status, worker.dumped) .. (worker.place and " at " .. worker.place or "")
+  local text = errors.describe(worker.status, worker.dumped):gsub("^killed", "was killed")
+  return text .. (worker.place and " at " .. worker.place or "")
 end
 
 -- Why the pool cannot go on after this death, if it cannot.
@@ -214,8 +215,9 @@ local function init_failure(pool, worker, left)
   pool._deaths = pool._deaths + 1
   if pool._deaths < MOST_DEATHS then return nil end
   fields.kind = "crash"
-  fields.message = ("%d workers in a row died before they began to work; the last, worker %d (pid %d), was %s%s")
-    :format(pool._deaths, worker.number, worker.pid, crew.describe_death(worker), pool._init and " in init" or "")
+  fields.message = ("%d workers in a row died before they began to work; the last, worker %d (pid %d), %s%s%s")
+    :format(pool._deaths, worker.number, worker.pid, crew.describe_death(worker), pool._init and " in init" or "",
+    process.started_by())
   return errors.new(fields)
 end
 
@@ -253,7 +255,7 @@ local function replace(pool, worker)
   local lost = bury(pool, worker)
   local left = worker.core:take()
   if worker.status ~= 0 and not worker.dismissed then
-    log.info("worker %d of %s (pid %d) was %s", worker.number, pool.name, worker.pid, crew.describe_death(worker))
+    log.info("worker %d of %s (pid %d) %s", worker.number, pool.name, worker.pid, crew.describe_death(worker))
   end
   local failed = init_failure(pool, worker, left)
   remove(pool, worker)

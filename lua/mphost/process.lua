@@ -174,6 +174,13 @@ function process.start_method(name, program)
   return method or core.has_zygote() and "zygote" or "fork"
 end
 
+---For the message of a death before the beginning: the program that spawned processes run.
+---@return string  empty when they run none
+function process.started_by()
+  if process.start_method() ~= "spawn" or not helper then return "" end
+  return ("; spawned processes run '%s', which must be mphost or call mph_member"):format(helper)
+end
+
 ---core.launch(record, daemon) if there is a record, else core.fork(body, daemon, bare).
 ---@param body function
 ---@param record table|false|nil

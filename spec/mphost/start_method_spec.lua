@@ -178,7 +178,8 @@ describe("start method spawn", function()
       print(e.message:gsub("%d+", "N"))]]
     assert.same({ 0, "" }, { r.code, r.err })
     assert.truthy(r.out:find("process 'Process-N' (pid N) exited with code 0 before it had a result", 1, true), r.out)
-    assert.truthy(r.out:find("died before they began to work", 1, true), r.out)
+    assert.truthy(r.out:find("died before they began to work; the last, worker N (pid N), exited with code N; " ..
+      "spawned processes run '/bin/true', which must be mphost or call mph_member", 1, true), r.out)
   end)
 
   it("works from lua5.4", function()
