@@ -21,6 +21,7 @@ local SYNC = "spec/mphost/sync_spec.lua, sync_line_spec.lua and sync_kill_spec.l
 
 local NO_SPEC = {
   ["host/codec/bytecode.c"] = CODEC,
+  ["host/codec/collect.c"] = CODEC,
   ["host/codec/decode_code.c"] = CODEC,
   ["host/codec/decode_table.c"] = CODEC,
   ["host/codec/encode.c"] = CODEC,
@@ -28,6 +29,7 @@ local NO_SPEC = {
   ["host/codec/encode_table.c"] = CODEC,
   ["host/codec/globals.c"] = CODEC,
   ["host/codec/memo.c"] = CODEC,
+  ["host/codec/modules.c"] = CODEC,
   ["host/codec/names.c"] = CODEC,
   ["host/codec/trail.c"] = CODEC,
   ["host/codec/wire.c"] = CODEC,

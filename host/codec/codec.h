@@ -19,8 +19,9 @@
  *                                           metatable.__pack(object) gave; __pack = false: it stays
  *   da u64                                  handle, its word
  *   db function                             see encode_func.c
- *   dc kind module field                    by name: package.loaded[module], or a field of it when
- * not nil dd                                      the receiver's globals table
+ *   dc kind module path                     by name: package.loaded[module] where the path is nil;
+ * a field of it, a string; or 8n and 2 to 4 fields, each of the one before dd the receiver's
+ * globals table
  *
  * Objects (d9 to dd, and tables) are numbered from 0 as their first byte is
  * met; cells (the variables that upvalues name) have a second numbering of the same kind.

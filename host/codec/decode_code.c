@@ -148,69 +148,93 @@ int decode_func_deliver(decoder *d, decode_frame *f) {
   return 0;
 }
 
-/* Arguments: module, field or nil. Pushes what they lead to; both may run code of the module's. */
+/* Arguments: module, fields. Pushes what they lead to; all of them may run code of the module's. */
 static int named_find(lua_State *L) {
+  int fields = lua_gettop(L) - 1;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   lua_pushliteral(L, "require");
   lua_rawget(L, -2);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
-  if (lua_isnil(L, 2)) return 1;
-  lua_pushvalue(L, 2);
-  lua_gettable(L, -2);
+  for (int i = 0; i < fields; i++) {
+    if (!lua_istable(L, -1) && !lua_isuserdata(L, -1)) lua_pushnil(L);
+    if (lua_isnil(L, -1)) return 1;
+    lua_pushvalue(L, 2 + i);
+    lua_gettable(L, -2);
+  }
   return 1;
 }
 
-/* The module at `module` is loaded and has the field: pushes it and returns its type. */
-static int named_loaded(lua_State *L, int module, int field) {
+/* The module at `module` is loaded and has what the fields behind it lead to: pushes that and
+ * returns its type. */
+static int named_loaded(lua_State *L, int module, int fields) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lua_pushvalue(L, module);
-  int type = lua_rawget(L, -2);
-  lua_remove(L, -2);
-  if (lua_isnil(L, field)) return type;
-  if (type == LUA_TTABLE) {
-    lua_pushvalue(L, field);
+  int type = LUA_TTABLE;
+  for (int i = 0; i <= fields && type == LUA_TTABLE; i++) {
+    lua_pushvalue(L, module + i);
     type = lua_rawget(L, -2);
     lua_remove(L, -2);
-    return type;
+    if (i == fields) return type;
   }
   lua_pop(L, 1);
   lua_pushnil(L);
   return LUA_TNIL;
 }
 
-/* Module and field are on top, by their kind they should be `type`. */
-static int named_push(decoder *d, int type) {
+static int named_missing(lua_State *L, int module, int fields, int type) {
+  const char *name = lua_tostring(L, module), *kind = lua_typename(L, type);
+  if (fields == 0) {
+    lua_pushfstring(L, "module '%s' is no %s here", name, kind);
+    return -EBADMSG;
+  }
+  lua_pushvalue(L, module + 1);
+  for (int i = 2; i <= fields; i++) {
+    lua_pushfstring(L, "%s.%s", lua_tostring(L, -1), lua_tostring(L, module + i));
+    lua_remove(L, -2);
+  }
+  lua_pushfstring(L, "module '%s' has no %s '%s' here", name, kind, lua_tostring(L, -1));
+  return -EBADMSG;
+}
+
+/* A module and that many fields are on top, by their kind they should lead to a `type`. */
+static int named_push(decoder *d, int fields, int type) {
   lua_State *L = d->L;
-  int module = lua_gettop(L) - 1, field = module + 1;
-  if (named_loaded(L, module, field) == type) return 0;
-  const char *name = lua_tostring(L, module);
+  int module = lua_gettop(L) - fields;
+  if (named_loaded(L, module, fields) == type) return 0;
   if (d->flags & CODEC_NO_CODE) {
-    lua_pushfstring(L, "'%s' is not loaded, and code is refused", name);
+    lua_pushfstring(L, "'%s' is not loaded, and code is refused", lua_tostring(L, module));
     return -EBADMSG;
   }
   lua_pop(L, 1);
   lua_pushcfunction(L, named_find);
-  lua_pushvalue(L, module);
-  lua_pushvalue(L, field);
-  int status = lua_pcall(L, 2, 1, 0);
+  for (int i = 0; i <= fields; i++) lua_pushvalue(L, module + i);
+  int status = lua_pcall(L, 1 + fields, 1, 0);
   if (status != LUA_OK) return code_failed(d, status, "cannot be found by its name here");
-  if (lua_type(L, -1) == type) return 0;
-  if (lua_isnil(L, field))
-    lua_pushfstring(L, "module '%s' is no %s here", name, lua_typename(L, type));
-  else
-    lua_pushfstring(L, "module '%s' has no %s '%s' here", name, lua_typename(L, type),
-                    lua_tostring(L, field));
-  return -EBADMSG;
+  return lua_type(L, -1) == type ? 0 : named_missing(L, module, fields, type);
 }
 
-/* A string on top, or where it may be, nil. */
-static int named_read(decoder *d, int may_be_nil) {
+/* Pushes a string. */
+static int named_string(decoder *d) {
   int rc = decode_scalar(d);
   if (rc < 0) return rc;
   if (rc == 1 && lua_type(d->L, -1) == LUA_TSTRING) return 0;
-  if (rc == 1 && may_be_nil && lua_isnil(d->L, -1)) return 0;
   return decode_fail(d, "name that is no string");
+}
+
+/* Pushes the fields, and says how many. */
+static int named_fields(decoder *d, int *fields) {
+  *fields = 1;
+  if (decode_left(d) > 0 && *d->at == WIRE_NIL) {
+    *fields = 0;
+    d->at++;
+  } else if (decode_left(d) > 0 && (*d->at & ~(unsigned)WIRE_FEW) == WIRE_LIST) {
+    *fields = *d->at & WIRE_FEW;
+    if (*fields < 2 || *fields > WIRE_PATH_MOST) return decode_fail(d, "name with odd fields");
+    d->at++;
+  }
+  int rc = 0;
+  for (int i = 0; i < *fields && rc == 0; i++) rc = named_string(d);
+  return rc;
 }
 
 int decode_named_open(decoder *d) {
@@ -221,13 +245,13 @@ int decode_named_open(decoder *d) {
     return decode_fail(d, "unknown kind of name");
   if (kind == WIRE_NAMED_FUNCTION && (d->flags & CODEC_NO_CODE))
     return decode_fail(d, "function, and code is refused");
-  int top = lua_gettop(L);
-  int rc = named_read(d, 0);
-  if (rc == 0) rc = named_read(d, 1);
+  int top = lua_gettop(L), fields;
+  int rc = named_string(d);
+  if (rc == 0) rc = named_fields(d, &fields);
   if (rc == 0 && (d->flags & DECODE_INERT))
     rc = decode_stand_in(d);
   else if (rc == 0)
-    rc = named_push(d, kind == WIRE_NAMED_TABLE ? LUA_TTABLE : LUA_TFUNCTION);
+    rc = named_push(d, fields, kind == WIRE_NAMED_TABLE ? LUA_TTABLE : LUA_TFUNCTION);
   if (rc != 0) return rc;
   lua_replace(L, top + 1);
   lua_settop(L, top + 1);

@@ -60,16 +60,14 @@ static void encode_adopt(encoder *e, uint32_t ordinal) {
   lua_rawseti(L, objects, (lua_Integer)ordinal + 1);
 }
 
-/* The name of the value on top, if it has one: ENCODE_DONE, 0, -errno. */
+/* The name of the value on top, if it has one: ENCODE_DONE, 0, ENCODE_STALE, -errno. */
 static int encode_named(encoder *e, int metatable) {
   lua_State *L = e->L;
-  if (!names_may_know(e->names, lua_topointer(L, -1)) || !names_push(L)) return 0;
+  if (!names_may_know(e->names, lua_topointer(L, -1))) return 0;
+  int answer = names_push(L, metatable);
+  if (answer != NAMES_PUSHED) return answer == NAMES_STALE ? ENCODE_STALE : 0;
   size_t size;
   const char *name = lua_tolstring(L, -1, &size);
-  if (name[0] == NAMES_METATABLE && !metatable) {
-    lua_pop(L, 1);
-    return 0;
-  }
   e->out.sink->code = 1;
   int rc = wire_put_bytes(&e->out, name + 1, size - 1);
   lua_pop(L, 2);
@@ -85,15 +83,24 @@ static int encode_refresh(encoder *e) {
   return e->objects > 1 && e->may_restart ? ENCODE_RESTART : 0;
 }
 
-static int encode_by_name(encoder *e, int type, int metatable) {
+/* The same, where a name that has become stale makes way for another, or none. */
+static int encode_named_now(encoder *e, int metatable) {
   int rc = encode_named(e, metatable);
+  if (rc != ENCODE_STALE) return rc;
+  names_collect(e->L, e->names);
+  rc = encode_named(e, metatable);
+  return rc == ENCODE_STALE ? 0 : rc;
+}
+
+static int encode_by_name(encoder *e, int type, int metatable) {
+  int rc = encode_named_now(e, metatable);
   if (rc != 0 || (type == LUA_TTABLE && !metatable)) return rc;
   int written_here =
       type == LUA_TFUNCTION && !lua_iscfunction(e->L, -1) && names_are_of_script(e->L, -1);
   if (written_here) return 0;
   rc = encode_refresh(e);
   if (rc != 0) return rc;
-  rc = encode_named(e, metatable);
+  rc = encode_named_now(e, metatable);
   if (rc != 0 || !lua_iscfunction(e->L, -1)) return rc;
   names_collect(e->L, e->names); /* a field may be younger than its module */
   return encode_named(e, metatable);

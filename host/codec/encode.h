@@ -45,6 +45,7 @@ enum encode_answer {
   ENCODE_RESTART,  /* a module was loaded since names were collected: what went by value may have
                       a name now, so the message is begun again */
   ENCODE_REFUSED,  /* it cannot be sent; the message is on top */
+  ENCODE_STALE,    /* inside encode.c: its name leads elsewhere by now */
 };
 
 /* In the memo's values, beside ordinal + 1: the object's __pack is at work. */

@@ -15,6 +15,7 @@
 #include "codec/bytecode.h"
 
 #include <errno.h>
+#include <lauxlib.h>
 
 static int func_write(lua_State *L, const void *bytes, size_t size, void *context) {
   (void)L;
@@ -70,9 +71,12 @@ static int func_is_standard(encoder *e, const char *name, size_t size) {
   lua_State *L = e->L;
   if (!names_are_standard(name, size)) return 0;
   if (lua_type(L, -1) != LUA_TTABLE) return lua_iscfunction(L, -1) || lua_isstring(L, -1);
-  if (!names_may_know(e->names, lua_topointer(L, -1)) || !names_push(L)) return 0;
-  lua_pop(L, 1);
-  return 1;
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushlstring(L, name, size);
+  lua_rawget(L, -2);
+  int same = lua_rawequal(L, -1, -3);
+  lua_pop(L, 2);
+  return same;
 }
 
 /* Pushes the table in a slot, which is made on its first use. */

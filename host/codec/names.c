@@ -1,11 +1,11 @@
-/* Walks package.loaded: modules first, then their fields; Lua's own before everybody else's, so
- * that string.format is not called by the name of someone who re-exports it. */
+/* Keeps the names that collect.c finds, and tells whether one still leads where it did. */
 #include "codec/names.h"
+
+#include "codec/collect.h"
 
 #include "codec/wire.h"
 
 #include <lauxlib.h>
-#include <lualib.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -13,10 +13,6 @@ static const char names_struct_key = 's', names_table_key = 't'; /* their addres
 
 static int names_compare(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int names_listed(const char *const *list, size_t count, const char *name) {
-  return bsearch(&name, list, count, sizeof *list, names_compare) != NULL;
 }
 
 int names_are_standard(const char *name, size_t size) {
@@ -30,67 +26,11 @@ int names_are_standard(const char *name, size_t size) {
       "tostring", "type",         "utf8",     "warn",           "xpcall",
   };
   char text[16];
+  const char *key = text;
   if (size >= sizeof text) return 0;
   memcpy(text, name, size);
   text[size] = '\0';
-  return names_listed(list, sizeof list / sizeof *list, text);
-}
-
-static bool names_module_is_ours(const char *module) {
-  static const char *const list[] = {"_G", "coroutine", "debug",  "io",    "math",
-                                     "os", "package",   "string", "table", "utf8"};
-  if (names_listed(list, sizeof list / sizeof *list, module)) return true;
-  return strncmp(module, "mphost", 6) == 0 && (module[6] == '\0' || module[6] == '.');
-}
-
-/* package.searchpath(name, package[field]), where anything that fails is a no. */
-static bool names_on_path(lua_State *L, int package, const char *name, const char *field) {
-  lua_pushliteral(L, "searchpath");
-  lua_rawget(L, package);
-  lua_pushstring(L, name);
-  lua_pushstring(L, field);
-  lua_rawget(L, package);
-  int status = lua_pcall(L, 2, 1, 0);
-  if (status == LUA_ERRMEM) lua_error(L);
-  bool found = status == LUA_OK && lua_isstring(L, -1);
-  lua_pop(L, 1);
-  return found;
-}
-
-static bool names_preloaded(lua_State *L, const char *module) {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushstring(L, module);
-  bool found = lua_rawget(L, -2) != LUA_TNIL;
-  lua_pop(L, 2);
-  return found;
-}
-
-/* Will `require` find the module in a process that has not loaded it? A C library may hold its
- * submodules, so "a.b" is found where "a" is. */
-static bool names_can_require(lua_State *L, int loaded, const char *module) {
-  if (names_module_is_ours(module) || names_preloaded(L, module)) return true;
-  lua_pushliteral(L, LUA_LOADLIBNAME);
-  bool found = false;
-  if (lua_rawget(L, loaded) == LUA_TTABLE) {
-    int package = lua_gettop(L);
-    found = names_on_path(L, package, module, "path") || names_on_path(L, package, module, "cpath");
-    const char *dot = strchr(module, '.');
-    if (!found && dot != NULL) {
-      const char *root = lua_pushlstring(L, module, (size_t)(dot - module));
-      found = names_on_path(L, package, root, "cpath");
-      lua_pop(L, 1);
-    }
-  }
-  lua_pop(L, 1);
-  return found;
-}
-
-static void names_add_string(luaL_Buffer *b, const char *text, size_t size) {
-  char head[WIRE_HEAD];
-  codec_sink sink = {head, head + sizeof head, NULL, 0};
-  wire_set_string_head(&sink, size);
-  luaL_addlstring(b, head, (size_t)(sink.at - head));
-  luaL_addlstring(b, text, size);
+  return bsearch(&key, list, sizeof list / sizeof *list, sizeof *list, names_compare) != NULL;
 }
 
 int names_are_of_script(lua_State *L, int index) {
@@ -111,134 +51,6 @@ int names_are_of_script(lua_State *L, int index) {
   return same;
 }
 
-typedef struct collection {
-  lua_State *L;
-  names *n;
-  int loaded, known; /* stack indices: package.loaded; value -> name */
-  bool ours;         /* this round is for Lua's own modules and the library's */
-  bool last;         /* for what has no better name than that of a global variable */
-} collection;
-
-/* The module's name is at `module`; the field's at `field`, or 0 for the module itself. */
-static void names_push_name(lua_State *L, int use, int type, int module, int field) {
-  luaL_Buffer b;
-  size_t module_size, field_size = 0;
-  const char *module_name = lua_tolstring(L, module, &module_size);
-  const char *field_name = field == 0 ? NULL : lua_tolstring(L, field, &field_size);
-  luaL_buffinit(L, &b);
-  luaL_addchar(&b, (char)use);
-  luaL_addchar(&b, (char)WIRE_NAMED);
-  luaL_addchar(&b, type == LUA_TTABLE ? WIRE_NAMED_TABLE : WIRE_NAMED_FUNCTION);
-  names_add_string(&b, module_name, module_size);
-  if (field == 0)
-    luaL_addchar(&b, (char)WIRE_NIL);
-  else
-    names_add_string(&b, field_name, field_size);
-  luaL_pushresult(&b);
-}
-
-/* Enters the value at index unless it has a name already. */
-static void names_enter(const collection *c, int index, int use, int module, int field) {
-  lua_State *L = c->L;
-  lua_pushvalue(L, index);
-  bool fresh = lua_rawget(L, c->known) == LUA_TNIL;
-  lua_pop(L, 1);
-  if (!fresh) return;
-  uint32_t bit = names_bit(lua_topointer(L, index));
-  c->n->bits[bit / 64] |= UINT64_C(1) << bit % 64;
-  lua_pushvalue(L, index);
-  names_push_name(L, use, lua_type(L, index), module, field);
-  lua_rawset(L, c->known);
-}
-
-/* The table on top goes by the name of the globals table. */
-static void names_enter_as_globals(const collection *c) {
-  lua_State *L = c->L;
-  const char name[] = {NAMES_VALUE, (char)WIRE_GLOBALS};
-  uint32_t bit = names_bit(lua_topointer(L, -1));
-  c->n->bits[bit / 64] |= UINT64_C(1) << bit % 64;
-  lua_pushlstring(L, name, sizeof name);
-  lua_rawset(L, c->known);
-}
-
-static void names_enter_globals(const collection *c) {
-  lua_rawgeti(c->L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  names_enter_as_globals(c);
-  if (lua_getfield(c->L, LUA_REGISTRYINDEX, NAMES_STD) == LUA_TTABLE)
-    names_enter_as_globals(c);
-  else
-    lua_pop(c->L, 1);
-}
-
-static bool names_looks_like_class(lua_State *L, int index) {
-  static const char *const fields[] = {"__index", "__name", "__unpack"};
-  bool class = false;
-  for (size_t i = 0; i < 3 && !class; i++) {
-    lua_pushstring(L, fields[i]);
-    class = lua_rawget(L, index) != LUA_TNIL;
-    lua_pop(L, 1);
-  }
-  return class;
-}
-
-/* The value at index is a field of a module that can be required, or of any. */
-static void names_field(const collection *c, int module, int field, int index, bool required) {
-  lua_State *L = c->L;
-  int type = lua_type(L, index);
-  if (type == LUA_TFUNCTION) {
-    bool own = c->ours || lua_iscfunction(L, index) || (required && !names_are_of_script(L, index));
-    if (own) names_enter(c, index, NAMES_VALUE, module, field);
-  } else if (type == LUA_TTABLE && required) {
-    int use = names_looks_like_class(L, index) ? NAMES_VALUE : NAMES_METATABLE;
-    names_enter(c, index, use, module, field);
-  }
-}
-
-/* Of the globals only C functions: Lua's own in their round, others in the last one, because a
- * module that has them is there in a fresh state, too. */
-static bool names_is_due(const collection *c, bool globals) {
-  size_t size;
-  if (lua_type(c->L, -2) != LUA_TSTRING) return false;
-  if (!globals) return !c->last;
-  const char *name = lua_tolstring(c->L, -2, &size);
-  return lua_iscfunction(c->L, -1) && names_are_standard(name, size) == !c->last;
-}
-
-/* The fields of the module whose name and value are on top. */
-static void names_fields(const collection *c, bool required) {
-  lua_State *L = c->L;
-  int value = lua_gettop(L), module = value - 1;
-  bool globals = strcmp(lua_tostring(L, module), LUA_GNAME) == 0;
-  lua_pushnil(L);
-  for (; lua_next(L, value); lua_pop(L, 1))
-    if (names_is_due(c, globals)) names_field(c, module, value + 1, value + 2, required);
-}
-
-/* Does the module, at index, that can be required or cannot, have its name as a whole? */
-static bool names_whole_module(lua_State *L, int index, bool required) {
-  if (lua_iscfunction(L, index)) return true;
-  return required && (lua_istable(L, index) || !names_are_of_script(L, index));
-}
-
-/* One round through package.loaded. */
-static void names_round(const collection *c, bool fields) {
-  lua_State *L = c->L;
-  lua_pushnil(L);
-  for (; lua_next(L, c->loaded); lua_pop(L, 1)) {
-    int value = lua_gettop(L);
-    if (lua_type(L, -2) != LUA_TSTRING) continue;
-    const char *module = lua_tostring(L, -2);
-    int type = lua_type(L, -1);
-    if (names_module_is_ours(module) != c->ours) continue;
-    if (type != LUA_TTABLE && type != LUA_TFUNCTION) continue;
-    bool required = names_can_require(L, c->loaded, module);
-    if (fields && type == LUA_TTABLE)
-      names_fields(c, required);
-    else if (!fields && names_whole_module(L, value, required))
-      names_enter(c, value, NAMES_VALUE, value - 1, 0);
-  }
-}
-
 static void names_push_loaded(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 }
@@ -257,28 +69,28 @@ static uint64_t names_fingerprint(lua_State *L) {
   return word;
 }
 
-static void names_push_weak_table(lua_State *L) {
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
+/* The C functions that had a name and are not in the table on top keep it. */
+static void names_carry(lua_State *L, names *n) {
+  int known = lua_gettop(L), old = known + 1, function = known + 2;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &names_table_key) == LUA_TTABLE) {
+    lua_pushnil(L);
+    for (; lua_next(L, old); lua_settop(L, function)) {
+      lua_pushvalue(L, function);
+      if (!lua_iscfunction(L, function) || lua_rawget(L, known) != LUA_TNIL) continue;
+      names_note(n, lua_topointer(L, function));
+      lua_pushvalue(L, function);
+      lua_pushvalue(L, function + 1);
+      lua_rawset(L, known);
+    }
+  }
+  lua_settop(L, known);
 }
 
 void names_collect(lua_State *L, names *n) {
-  int top = lua_gettop(L);
-  memset(n->bits, 0, sizeof n->bits);
-  names_push_loaded(L);
-  names_push_weak_table(L);
-  collection c = {L, n, top + 1, top + 2, true, false};
-  names_enter_globals(&c);
-  for (int round = 0; round < 5; round++) {
-    c.ours = round % 2 == 0;
-    c.last = round == 4;
-    names_round(&c, round >= 2);
-  }
+  n->loaded = 0; /* for want of memory it may end half done */
+  collect_push_names(L, n);
+  names_carry(L, n);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &names_table_key);
-  lua_settop(L, top);
   n->loaded = names_fingerprint(L);
 }
 
@@ -303,13 +115,74 @@ names *names_get(lua_State *L) {
   return n;
 }
 
-int names_push(lua_State *L) {
+/* Pushes the string at `at`, as the wire has it; returns what follows. */
+static const char *names_push_string(lua_State *L, const char *at) {
+  size_t size = (uint8_t)*at++;
+  size_t width = size == WIRE_STRING8    ? 1
+                 : size == WIRE_STRING32 ? 4
+                 : size == WIRE_STRING64 ? 8
+                                         : 0;
+  if (width == 0) {
+    size &= WIRE_SHORT;
+  } else {
+    uint64_t wide = 0;
+    memcpy(&wide, at, width);
+    size = (size_t)wide;
+  }
+  lua_pushlstring(L, at + width, size);
+  return at + width + size;
+}
+
+/* The name on top as a list: package.loaded, module, fields. The table below it, of names, keeps it
+ * from the first use on. */
+static void names_push_way(lua_State *L) {
+  lua_pushvalue(L, -1);
+  if (lua_rawget(L, -3) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  const char *at = lua_tostring(L, -1) + 3; /* use, tag, kind */
+  lua_createtable(L, 3, 0);
+  names_push_loaded(L);
+  lua_rawseti(L, -2, 1);
+  at = names_push_string(L, at);
+  lua_rawseti(L, -2, 2);
+  unsigned head = (uint8_t)*at, fields = head == WIRE_NIL ? 0 : 1;
+  if ((head & ~(unsigned)WIRE_FEW) == WIRE_LIST) fields = (uint8_t)*at++ & WIRE_FEW;
+  for (unsigned i = 0; i < fields; i++) {
+    at = names_push_string(L, at);
+    lua_rawseti(L, -2, 3 + (int)i);
+  }
+  lua_pushvalue(L, -2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, -5);
+}
+
+/* On top are a value, the table of names and its name there: does that still lead to it? */
+static bool names_lead(lua_State *L) {
+  if (lua_tostring(L, -1)[1] == (char)WIRE_GLOBALS) return true;
+  names_push_way(L);
+  int way = lua_gettop(L), at = way + 1, type = lua_rawgeti(L, way, 1);
+  for (int i = 2; lua_rawgeti(L, way, i) != LUA_TNIL && type == LUA_TTABLE; i++)
+    type = lua_rawget(L, at++); /* the string makes way for what it leads to */
+  bool same = lua_isnil(L, -1) && lua_rawequal(L, at, way - 3);
+  lua_settop(L, way - 1);
+  return same;
+}
+
+int names_push(lua_State *L, int metatable) {
+  int answer = NAMES_NONE;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &names_table_key);
   lua_pushvalue(L, -2);
   if (lua_rawget(L, -2) == LUA_TSTRING) {
-    lua_remove(L, -2);
-    return 1;
+    if (lua_tostring(L, -1)[0] == NAMES_METATABLE && !metatable)
+      answer = NAMES_NONE;
+    else if (lua_iscfunction(L, -3) || names_lead(L))
+      answer = NAMES_PUSHED;
+    else
+      answer = NAMES_STALE;
   }
-  lua_pop(L, 2);
-  return 0;
+  if (answer == NAMES_PUSHED)
+    lua_remove(L, -2);
+  else
+    lua_pop(L, 2);
+  return answer;
 }

@@ -58,6 +58,7 @@ enum {
   WIRE_RUN = 1024, /* most numbers in one piece */
   WIRE_NAMED_TABLE = 't',
   WIRE_NAMED_FUNCTION = 'f',
+  WIRE_PATH_MOST = 4, /* fields from a module to what a name stands for; fits a list's tag */
   WIRE_CELL_NEW = 0,
   WIRE_CELL_REF = 1,
 };

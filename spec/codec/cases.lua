@@ -437,6 +437,8 @@ case("a preloaded module goes by name, and its absence is told", function()
   assert(message:find("^cannot be found by its name here: module 'only_here' not found"), message)
 end)
 
+require "named"(case, { there_and_back = there_and_back, refuses = refuses })
+
 case("what cannot be sent is named with the way to it", function()
   refuses(coroutine.create(print), "cannot send value: coroutine")
   refuses({ { cfg = { on_done = coroutine.create(print) } } },
@@ -537,6 +539,7 @@ local function messages()
     { shared, shared, { shared } }, { count, function() return counter end, print, string },
     setmetatable({ 1 }, { __index = shared }), require("sample").Point.new(1, 2),
     setmetatable({ value = shared }, require("sample").Packed), { [shared] = { [2.5] = {} } },
+    { require("deep").a.b.c.f, require("deep").a.b.Point.new(1), require("deep").tripler(2) },
   }
   shared.self = list[11]
   local ints, floats, deep = {}, {}, {}

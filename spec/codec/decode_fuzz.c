@@ -56,10 +56,14 @@ static int fuzz_handle_in(lua_State *L, uint64_t word, void *context) {
 static const codec_handles fuzz_handles = {NULL, fuzz_handle_out, fuzz_handle_in};
 
 /* Messages call functions by name, as metamethods. What could leave the process, end it, wait or
- * run text must have no name here. */
+ * run text must have no name here. The module "deep" has inner tables. */
 static const char fuzz_tame[] =
     "package.path, package.cpath = '', ''"
     "for _, name in ipairs {'os', 'io', 'debug', 'package'} do package.loaded[name] = nil end "
+    "local deep = load([[local d = {a = {b = {c = {f = math.abs}}}} d.a.b.up = d.a "
+    "function d.a.b.c.g() return 1 end function d.a.b.c.d() return d end "
+    "local C = {} C.__index = C function C.x() end d.a.C = C return d]], '@deep.lua') "
+    "package.preload.deep = deep require 'deep' "
     "os, io, debug, package, load, loadfile, dofile, collectgarbage, print, warn = nil";
 
 static lua_State *fuzz_state(void) {

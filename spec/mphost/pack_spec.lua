@@ -90,3 +90,58 @@ describe("mp.pack", function()
     for n = 0, #bytes - 1 do assert.is_false(pcall(mp.unpack, bytes:sub(1, n))) end
   end)
 end)
+
+describe("what lies in inner tables of a module", function()
+  local DEEP = 'package.path = "spec/codec/?.lua;" .. package.path local deep = require "deep" '
+
+  it("travels by name to workers, there and back", function()
+    local run = tool.run(DEEP .. [[
+      local pool <close> = mp.Pool(2)
+      local Point = deep.a.b.Point
+      local function is_same(f, point, tripler, seek)
+        local deep = require "deep"
+        return f == deep.a.b.c.f and getmetatable(point) == deep.a.b.Point and point:double()
+          and getmetatable(tripler) == deep.meta.tripler and tripler:triple() and seek == deep.posix.seek
+      end
+      print(pool:apply(is_same, deep.a.b.c.f, Point.new(2), deep.tripler(3), deep.posix.seek))
+      local points = pool:map(function(x) return deep.a.b.Point.new(x) end, { 1, 2, 3 })
+      print(getmetatable(points[3]) == Point, points[3]:double())
+      local setvbuf = mp.spawn(function() return deep.posix.sub.setvbuf end):result()
+      print(pool:apply(deep.a.b.f), setvbuf == deep.posix.sub.setvbuf)
+    ]])
+    assert.equal("true\ntrue\t6\na.b.f\ttrue\n", run.out, run.err)
+  end)
+
+  it("travels by name to a program that has not loaded the module, and what is not there is told", function()
+    local path = os.tmpname()
+    local made = tool.run(DEEP .. ([[
+      deep.late = { f = assert(load("return function() end", "@spec/codec/deep.lua"))() }
+      local f = assert(io.open(%q, "wb"))
+      local good = mp.pack { deep.a.b.c.f, deep.a.b.Point.new(21), deep.posix.seek }
+      f:write(string.pack("s4s4", good, mp.pack(deep.late.f)))
+      f:close()]]):format(path))
+    assert.equal("", made.err)
+    local run = tool.run(([[
+      package.path = "spec/codec/?.lua;" .. package.path
+      local good, bad = string.unpack("s4s4", assert(io.open(%q, "rb")):read "a")
+      assert(package.loaded.deep == nil)
+      local v = mp.unpack(good, { code = true })
+      local deep = require "deep"
+      print(v[1] == deep.a.b.c.f, getmetatable(v[2]) == deep.a.b.Point, v[2]:double(), v[3] == deep.posix.seek)
+      print(pcall(mp.unpack, bad, { code = true }))
+    ]]):format(path))
+    os.remove(path)
+    assert.equal("true\ttrue\t42\ttrue\nfalse\tmodule 'deep' has no function 'late.f' here\n", run.out, run.err)
+  end)
+
+  it("does not find itself when a script wraps it before workers fork", function()
+    local run = tool.run(DEEP .. [[
+      local f = deep.a.b.f
+      mp.pack(f) -- it had a name
+      deep.a.b.f = function() return "wrapped " .. f() end
+      local pool <close> = mp.Pool(1)
+      print(pool:apply(deep.a.b.f), pool:apply(function() return f() end))
+    ]])
+    assert.equal("wrapped a.b.f\ta.b.f\n", run.out, run.err)
+  end)
+end)
