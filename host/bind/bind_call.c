@@ -110,7 +110,7 @@ int work_call(lua_State *L) {
   struct call call; /* not all of it is worth clearing: it has room for thousands of workers */
   call.pool = work_pool(L, 1);
   call.shape = luaL_checkudata(L, 2, WORK_SHAPE);
-  call.work = (struct work){0};
+  call.work = (struct work){.maker = family_id()};
   call.workers = work_slots(L, 3, call.slots, (int)FAMILY_MOST);
   lua_pushcfunction(L, call_short);
   lua_pushlightuserdata(L, &call);

@@ -16,6 +16,7 @@
 static struct work *check_work(lua_State *L, int arg) {
   struct work *work = luaL_checkudata(L, arg, WORK_CLASS);
   luaL_argcheck(L, work->block != 0, arg, "the job is over");
+  luaL_argcheck(L, work->maker == family_id(), arg, "the job of another process");
   return work;
 }
 
@@ -147,7 +148,7 @@ static int fill_protected(lua_State *L) {
 
 struct work *work_new(lua_State *L) {
   struct work *work = lua_newuserdatauv(L, sizeof *work, 0);
-  *work = (struct work){0};
+  *work = (struct work){.maker = family_id()};
   luaL_setmetatable(L, WORK_CLASS);
   return work;
 }
@@ -343,7 +344,7 @@ static int job_m_free(lua_State *L) {
   struct work *work = luaL_checkudata(L, 1, WORK_CLASS);
   uint64_t block = work->block;
   work->block = 0;
-  if (block) pool_withdraw(work_pool(L, 2), block);
+  if (block && work->maker == family_id()) pool_withdraw(work_pool(L, 2), block);
   return 0;
 }
 

@@ -48,13 +48,14 @@ struct batch {
   uint32_t *sizes;  /* BLOCK: the next of the blocks */
   uint64_t *blocks; /* those from `sent` to `kept` are still this process's */
   size_t sent, kept;
+  uint64_t maker; /* as family_id: who is forked while a message is encoded has a copy */
 };
 #define BLOCK UINT32_MAX
 
 static int free_batch(lua_State *L) {
   struct batch *batch = lua_touserdata(L, 1);
   for (; batch->sent < batch->kept; batch->sent++)
-    if (family_index() >= 0) object_drop(batch->blocks[batch->sent]);
+    if (batch->maker == family_id()) object_drop(batch->blocks[batch->sent]);
   free(batch->bytes.data);
   free(batch->sizes);
   free(batch->blocks);
@@ -65,6 +66,7 @@ static int free_batch(lua_State *L) {
 static struct batch *new_batch(lua_State *L, size_t n) {
   struct batch *batch = lua_newuserdatauv(L, sizeof *batch, 0);
   memset(batch, 0, sizeof *batch);
+  batch->maker = family_id();
   if (luaL_newmetatable(L, "mphost.core.batch")) {
     lua_pushcfunction(L, free_batch);
     lua_pushvalue(L, -1);

@@ -28,6 +28,7 @@ static int move_to_block(struct parcel *parcel, size_t used, size_t room) {
   if (used) memcpy(heap_payload(block), parcel_bytes(parcel), used);
   if (parcel->block) object_drop(parcel->block);
   parcel->block = block;
+  parcel->maker = family_id();
   if (parcel == &own) own_epoch = region_epoch;
   return 0;
 }
@@ -47,7 +48,7 @@ static int more(codec_sink *sink, size_t need) {
 
 /* A block of a region that is gone, or of the parent's, is not ours to drop. */
 static void drop_block(struct parcel *parcel) {
-  int lost = family_index() < 0 || (parcel == &own && own_epoch != region_epoch);
+  int lost = parcel->maker != family_id() || (parcel == &own && own_epoch != region_epoch);
   if (!lost) object_drop(parcel->block);
 }
 

@@ -18,6 +18,7 @@ struct parcel {
   codec_sink sink;
   struct buffer bytes;
   uint64_t block; /* 0: what is encoded is in bytes */
+  uint64_t maker; /* of the block, as family_id: who is forked while it is encoded has a copy */
   uint64_t *objects;
   size_t carried, room;
 };

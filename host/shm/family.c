@@ -312,7 +312,7 @@ uint64_t family_id_at(int index) {
 }
 
 uint64_t family_id(void) {
-  return family_id_at(mine);
+  return mine < 0 ? 0 : family_id_at(mine);
 }
 
 int family_lives(uint64_t id) {

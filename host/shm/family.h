@@ -149,8 +149,8 @@ int family_index(void); /* -1: none */
 /* Whether this process was forked from a member by somebody else: it has no part in the family. */
 int family_is_foreign(void);
 
-/* A number that names this process in all the family's time, never 0, and whether the process of
-   such a number lives. */
+/* A number that names this process in all the family's time, 0: it is no member; and whether the
+   process of such a number lives. */
 uint64_t family_id(void);
 uint64_t family_id_at(int index);
 int family_lives(uint64_t id);

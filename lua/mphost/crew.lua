@@ -60,6 +60,7 @@ local function worker_body(pool, number)
     process.become({ name = ("%s-%d"):format(pool.name, number), daemon = true, _parent_pid = pool._pid },
       pool._seed + number)
     pool._worker_pid = core.pid()
+    pool._calls, pool._workers, pool._slots = {}, {}, {} -- its maker's, when this was forked in the middle of a call
     if pool._options.pin then core.pin(number - 1) end
     local unfit = prepare(pool)
     if not unfit and pool._init then ok, record = crew.guarded(pool._init) end

@@ -110,6 +110,35 @@ describe("A pool some of whose workers die", function()
     assert.same(squares(20), pool:map(square, mp.range(1, 20)))
   end)
 
+  it("replaces them by workers that know nothing of the calls they are forked in", function()
+    local pool <close> = mp.Pool { workers = 2, retries = 50 }
+    local tries = mp.Value "i"
+    local known = pool:map(function()
+      if tries:add(1) == 1 then die() end
+      mp.sleep(0.05)
+      return #pool._calls + #pool._workers
+    end, { 1, 2, 3, 4 }, { chunk = 1 })
+    assert.same({ 0, 0, 0, 0 }, table.move(known, 1, 4, 1, {}))
+  end)
+
+  it("lets tasks call their pool after kills in calls that were left early", function()
+    helper.deadline(30)
+    for _ = 1, 5 do
+      local pool <close> = mp.Pool { workers = 3, retries = 50 }
+      local tries = mp.Value "i"
+      for _ = 1, 3 do
+        tries.value = 0
+        assert.is_true(pool:any(function(x)
+          if tries:add(1) % 7 == 3 then die() end
+          return x == 150
+        end, mp.range(1, 200)))
+      end
+      assert.is_true(pool:any(function(x)
+        return x == 15 and pool:any(function(y) return y == x end, mp.range(1, 20))
+      end, mp.range(15, 25)))
+    end
+  end)
+
   it("ends though its workers were killed", function()
     for _, how in ipairs { "close", "terminate" } do
       local pool = mp.Pool(2)

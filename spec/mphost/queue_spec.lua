@@ -460,6 +460,24 @@ describe("Queue", function()
     collectgarbage()
   end)
 
+  it("keeps what is being sent when a process that __pack starts ends", function()
+    local r = tool.run [[
+      local q, big = mp.Queue(), ("x"):rep(200000)
+      local meta = { __unpack = function() return "shy" end }
+      meta.__pack = function()
+        q:put { big, setmetatable({}, { __unpack = meta.__unpack, __pack = function()
+          mp.spawn(function() collectgarbage() os.exit(0, true) end):join()
+          return 1
+        end }) }
+        return 1
+      end
+      q:put_many { big, setmetatable({}, meta), big }
+      local others = { q:get() }
+      for i = 2, 4 do others[i] = q:get() end
+      print(#others[1][1], others[1][2], #others[2], others[3], #others[4], #q)]]
+    assert.same({ 0, "200000\tshy\t200000\tshy\t200000\t0\n", "" }, { r.code, r.out, r.err })
+  end)
+
   it("lets __pack and __unpack use queues themselves", function()
     local other = mp.Queue()
     package.loaded.nested = { mt = {
