@@ -33,7 +33,7 @@ const char options_help[] =
     "  -                the script is standard input\n"
     "Without a script, -e and -v: a prompt on a terminal, else standard input is the script.\n"
     "Variables: MPHOST_JOBS, MPHOST_SEED, MPHOST_LOG, MPHOST_JOBLOG, MPHOST_PROGRESS,\n"
-    "MPHOST_HELPER; LUA_INIT, LUA_PATH, LUA_CPATH as for lua.\n"
+    "MPHOST_HELPER, MPHOST_HISTORY; LUA_INIT, LUA_PATH, LUA_CPATH as for lua.\n"
     "Exit code: 0, that of os.exit, 1 after an uncaught error, 2 for a wrong option or "
     "variable;\n"
     "death by SIGINT and SIGTERM is real.\n";
