@@ -10,8 +10,9 @@
 #include "shm/family.h"
 #include "shm/object.h"
 
-#define CHUNKS 1024          /* about as many are made of a long list */
-#define MOST_ITEMS INT32_MAX /* of a chunk */
+#define CHUNKS 1024             /* about as many are made of a long list */
+#define MOST_ITEMS INT32_MAX    /* of a chunk */
+#define MOST_RESERVED (1 << 24) /* results that a table has room for from the first */
 
 static struct work *check_work(lua_State *L, int arg) {
   struct work *work = luaL_checkudata(L, arg, WORK_CLASS);
@@ -210,6 +211,15 @@ static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_error
   }
 }
 
+/* results(n): a table for so many, with n. */
+static int results_create(lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, 1);
+  lua_createtable(L, n < 0 || n > MOST_RESERVED ? 0 : (int)n, 1);
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
+  return 1;
+}
+
 /* The job was stopped: whatever failed so far, also in chunks that are not done (their outcomes
  * stay where they are). */
 static void decode_errors(lua_State *L, const struct work *work) {
@@ -359,7 +369,8 @@ void bind_job(lua_State *L) {
       {"collect", job_m_collect}, {"bury", job_m_bury},   {"ready", job_m_ready},
       {"holds", job_m_holds},     {"busy", job_m_busy},   {"stop", job_m_stop},
       {"free", job_m_free},       {"count", job_m_count}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"shape", shape_create}, {"job", job_create}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"shape", shape_create}, {"job", job_create}, {"results", results_create}, {NULL, NULL}};
   bind_class(L, WORK_CLASS, methods, job_gc);
   luaL_newmetatable(L, WORK_SHAPE);
   lua_pop(L, 1);

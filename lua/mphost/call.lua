@@ -60,7 +60,7 @@ end
 ---progress, of_items: how many items stand behind its n (groups of them); Call.PLAIN[mode]: only that
 ---@return mphost.Call
 function Call.new(pool, name, f, items, n, options)
-  local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = { n = n }, errors = {},
+  local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = core.results(n), errors = {},
     jobs = {}, mode = options.mode, timeout = options.timeout or pool._options.timeout }, Call)
   if plain[options.mode] == options then
     self.shape = Call.plain_shape(pool, options.mode)
