@@ -73,18 +73,19 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
   lua_setfield(L, -2, name);
 }
 
-/* status(slot): what that process is doing: since, deadline, busy in seconds, done, failed, item.
- */
+/* status(slot): what that process is doing: since, deadline, busy in seconds, done, failed,
+   item, job: a number that is another one for each job at a time. */
 static int pool_status(lua_State *L) {
   lua_Integer slot = luaL_checkinteger(L, 1);
   luaL_argcheck(L, slot >= 0 && slot < (lua_Integer)FAMILY_MOST, 1, "no such slot");
   const struct status *s = &family_slot((int)slot)->status;
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 7);
   set_seconds(L, "since", s->since);
   set_seconds(L, "deadline", s->deadline);
   set_seconds(L, "busy", s->busy);
   set_count(L, "done", s->done);
   set_count(L, "failed", s->failed);
+  set_count(L, "job", s->job);
   if (s->item != STATUS_NONE) set_count(L, "item", s->item);
   return 1;
 }

@@ -17,6 +17,7 @@
 #include "bind/interrupt.h"
 #include "bind/joblog.h"
 #include "bind/outcome.h"
+#include "bind/work.h"
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "shm/family.h"
@@ -311,6 +312,22 @@ static void end_early(lua_State *L, struct run *run) {
   lua_pop(L, 1);
 }
 
+/* An interruption is of the task in hand. */
+static struct {
+  lua_State *L, *main;
+  pid_t pid;
+  uint64_t item;               /* the last one interrupted, in the order of its work, from 1 */
+  volatile sig_atomic_t asked; /* since the job began */
+} target;
+
+/* The job in hand is over: what came too late for its tasks is not for the next one's. */
+static void forget_interrupts(void) {
+  if (!target.asked) return;
+  target.asked = 0;
+  guard_spare();
+  interrupt_forget(target.main);
+}
+
 /* Works on the job until no chunk is free or *most items are done, which it counts down: whether
    they are. The stack has handler, f, nil, items at `base`; f and items of an inherited job. */
 static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t *most) {
@@ -337,6 +354,7 @@ static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, ui
     end_early(L, &run);
   }
   guard_close(L, &guard);
+  if (pool) forget_interrupts();
   arena_fini(&run.arena);
   *most = run.most;
   return run.over;
@@ -350,32 +368,49 @@ static void worker_stack(lua_State *L, int f, int items) {
   lua_pushvalue(L, items);
 }
 
-/* SIGINT (Ctrl-C is for all processes of a terminal; crew.break_off) interrupts the task in hand,
-   so that what it has to close is closed. Once: that must not be interrupted by the next of them.
-   Who has nothing in hand has nothing to stop. */
-static struct {
-  lua_State *L, *main;
-  pid_t pid;
-  uint64_t item; /* the last one interrupted, in the order of its work, from 1 */
-} target;
-
-static void on_interrupt(int number) {
-  const struct status *me = family_status();
-  if (target.pid != getpid() ||
-      atomic_load_explicit(&me->item, memory_order_relaxed) == STATUS_NONE) {
-    signal(number, SIG_DFL);
-    raise(number); /* delivered when this handler returns */
-    return;
-  }
+/* Once: what the task does then, to close what is its own, is not interrupted. */
+static void interrupt_task(const struct status *me) {
   uint64_t item = 1 + atomic_load_explicit(&me->done, memory_order_relaxed) +
                   atomic_load_explicit(&me->failed, memory_order_relaxed);
+  target.asked = 1;
   if (item == target.item) return;
   target.item = item;
   interrupt_ask_in(target.L, target.main);
 }
 
+static int has_item(const struct status *me) {
+  return atomic_load_explicit(&me->item, memory_order_relaxed) != STATUS_NONE;
+}
+
+/* SIGINT (Ctrl-C is for all processes of a terminal) interrupts the task in hand, so that what it
+   has to close is closed. Who has nothing in hand has nothing to stop. */
+static void on_interrupt(int number) {
+  if (target.pid == getpid() && has_item(family_status())) return interrupt_task(family_status());
+  signal(number, SIG_DFL);
+  raise(number); /* delivered when this handler returns */
+}
+
+/* WORK_SIGNAL: a job is stopped, for nobody wants it any more, and its maker saw this process in it
+   (crew.give_up). If it has gone on to another meanwhile, or is between two items, there is nothing
+   to interrupt: it looks at `stop` before the next. Else the task is interrupted, and the process
+   dies if it does not come back (guard_doom). */
+static void on_stop(int number) {
+  (void)number;
+  if (target.pid != getpid()) return;
+  int kept = errno;
+  const struct status *me = family_status();
+  uint64_t job = atomic_load(&me->job);
+  if (job && has_item(me) && atomic_load(&((struct job *)heap_payload(job))->stop)) {
+    guard_doom();
+    interrupt_task(me);
+  }
+  errno = kept;
+}
+
 static void watch_interrupts(lua_State *L) {
   struct sigaction action = {.sa_handler = on_interrupt}, old;
+  struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+  sigset_t set;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   target.L = L;
   target.main = lua_tothread(L, -1);
@@ -384,6 +419,10 @@ static void watch_interrupts(lua_State *L) {
   lua_pop(L, 1);
   if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
     sigaction(SIGINT, &action, NULL);
+  sigaction(WORK_SIGNAL, &stop, NULL);
+  sigemptyset(&set);
+  sigaddset(&set, WORK_SIGNAL);
+  sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* work(pool, most [, f, items]): runs jobs until the pool is closed and nothing is posted, or
@@ -465,5 +504,7 @@ void bind_worker(lua_State *L) {
                                        {"nice", worker_nice},   {"pin", worker_pin},
                                        {"weigh", worker_weigh}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
+  lua_pushinteger(L, WORK_SIGNAL);
+  lua_setfield(L, -2, "stop_signal");
   guard_find_random(L);
 }

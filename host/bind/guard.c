@@ -28,16 +28,37 @@ void guard_armed(void) {
   has_timer = timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
 }
 
-static void set_timer(int64_t at) {
+static _Atomic int64_t doom; /* when this process dies of guard_doom, 0: it does not */
+
+/* At the item's deadline or at the doom, whichever comes first; again when the doom came between.
+ */
+static void set_timer(void) {
   if (!has_timer || worker != getpid()) return;
-  struct itimerspec spec = {.it_value = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000}};
-  timer_settime(timer, TIMER_ABSTIME, &spec, NULL);
+  int64_t doomed;
+  do {
+    doomed = atomic_load(&doom);
+    int64_t at = guard_now.deadline ? guard_now.deadline + GUARD_GRACE : 0;
+    if (doomed && (!at || doomed < at)) at = doomed;
+    struct itimerspec spec = {.it_value = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000}};
+    timer_settime(timer, TIMER_ABSTIME, &spec, NULL);
+  } while (atomic_load(&doom) != doomed);
+}
+
+void guard_doom(void) {
+  if (atomic_load(&doom)) return;
+  atomic_store(&doom, clock_now() + GUARD_GRACE);
+  set_timer();
+}
+
+void guard_spare(void) {
+  if (!atomic_exchange(&doom, 0)) return;
+  set_timer();
 }
 
 static void set_deadline(int64_t at) {
   guard_now.deadline = at;
   atomic_store_explicit(&family_status()->deadline, (uint64_t)at, memory_order_relaxed);
-  set_timer(at ? at + GUARD_GRACE : 0);
+  set_timer();
 }
 
 struct quota {

@@ -3,7 +3,9 @@
    Time: a count hook raises in the task when its deadline has passed. A task that does not come
    back to Lua, or that swallows the error, is ended by the kernel GUARD_GRACE later: a worker has a
    timer whose signal is SIGKILL, so nobody needs to look at a clock. status.deadline (family.h)
-   tells the parent why.
+   tells the parent why. A task that nobody wants any more is interrupted by a signal
+   (bind_worker.c); the same timer ends it GUARD_GRACE later: guard_doom, undone by guard_spare when
+   the worker has come back.
 
    Memory: a limit is the state's allocator's, which refuses; Lua then collects, and raises if that
    is of no use. What C code takes by itself no allocator of ours sees. So the pages that the
@@ -46,6 +48,10 @@ struct guard {
 
 /* This process is a worker: time may be enforced with SIGKILL. */
 void guard_armed(void);
+
+/* In a signal handler: this process dies soon; and no more. */
+void guard_doom(void);
+void guard_spare(void);
 
 /* Around a job, and around each item of it; guard_end: GUARD_LATE or GUARD_HEAVY: for that it was
  * broken off. */

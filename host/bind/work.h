@@ -4,9 +4,12 @@
 #ifndef BIND_WORK_H
 #define BIND_WORK_H
 
+#include <signal.h>
+
 #include "bind/arena.h"
 #include "shm/job.h"
 
+#define WORK_SIGNAL SIGURG /* "the job you are in is stopped": who has no handler ignores it */
 #define WORK_CLASS "mphost.core.Job"
 #define WORK_SHAPE "mphost.core.Shape"
 

@@ -279,10 +279,11 @@ function Call:is_ready()
   return self.done or not job or not self:is_posted(job) or #self.errors > 0 and not self.collect or job:ready()
 end
 
--- Nothing more of it is worked on; what workers have in hand they finish for nobody.
+-- Nothing more of it is worked on; what workers have in hand is interrupted.
 local function abandon(self)
   for at = self.at, #self.jobs do
     self.jobs[at]:stop()
+    crew.give_up(self.pool, self.jobs[at])
     self.jobs[at]:free(self.pool._core)
     self.jobs[at] = nil
   end

@@ -14,7 +14,7 @@ local process = require "mphost.process"
 local crew = {}
 
 local WEIGH = 0.1 -- seconds from one look at the workers' memory to the next
-local GRACE = 0.15 -- seconds from a task's interruption to its worker's death
+local GRACE = 0.25 -- seconds; a task that was interrupted, or its worker, has ended by then
 local MOST_DEATHS = 10 -- before they have begun to work, one after the other
 
 local function failure(value)
@@ -143,29 +143,35 @@ function crew.kill(pool)
   pool._workers, pool._slots = {}, {}
 end
 
----The call is broken off from outside (Ctrl-C): who works for it would go on for nobody, for how long nobody knows.
----The tasks are interrupted, so that what they have to close is closed; who goes on all the same is killed.
+---Nobody wants the job any more, which is stopped: the tasks that workers have in hand of it are interrupted, so
+---that what they have to close is closed; a worker whose task goes on all the same dies of it. Who has gone on to
+---another job takes no notice.
+---@param pool mphost.Pool
+---@param job userdata
+function crew.give_up(pool, job)
+  for _, worker in ipairs(pool._workers) do
+    if job:holds(worker.slot) then worker.core:signal(core.stop_signal) end
+  end
+end
+
+---The call is broken off from outside (Ctrl-C): it is cancelled, and what its tasks have to close is closed when this
+---returns.
 ---@param pool mphost.Pool
 ---@param call mphost.Call
 function crew.break_off(pool, call)
   local busy = {}
   for _, worker in ipairs(pool._workers) do
     for at = call.at, #call.jobs do
-      if call.jobs[at]:holds(worker.slot) then busy[worker] = true end
+      if call.jobs[at]:holds(worker.slot) then busy[worker] = core.status(worker.slot).job end
     end
   end
   call:cancel()
-  for worker in pairs(busy) do worker.core:signal(2) end
   local deadline = core.clock() + GRACE
   repeat
-    for worker in pairs(busy) do
-      if worker.core:is_gone() or not core.status(worker.slot).item then busy[worker] = nil end
+    for worker, job in pairs(busy) do
+      if worker.core:is_gone() or core.status(worker.slot).job ~= job then busy[worker] = nil end
     end
   until not next(busy) or core.clock() >= deadline or not pcall(core.sleep, 0.002)
-  for worker in pairs(busy) do
-    worker.dismissed = true -- its end is no news
-    worker.core:signal(9)
-  end
 end
 
 ---Ends the workers that have more memory than their limit allows, and do not come back to Lua, where their own guard
@@ -247,7 +253,9 @@ local function bury(pool, worker)
   worker.status, worker.dumped = worker.core:status()
   worker.trace, worker.place = worker.core:crash()
   worker.memory, pool._oom_kills = crash.blame(worker.status, pool._oom_kills)
-  if worker.begun and worker.status ~= 0 then stats.deaths = stats.deaths + 1 end
+  -- killed with an item of a call that is over: its end is no news
+  worker.dismissed = worker.status == -9 and status.item ~= nil and #lost == 0
+  if worker.begun and worker.status ~= 0 and not worker.dismissed then stats.deaths = stats.deaths + 1 end
   return lost
 end
 

@@ -79,7 +79,9 @@ function methods:get(timeout)
   return self._take(call)
 end
 
----Nobody wants its result: what has not begun does not begin. True unless it was settled before.
+---Nobody wants its result: what has not begun does not begin, and a task that runs is stopped: it is interrupted (it
+---fails with "interrupted!", so what it has to close is closed), and if it goes on all the same, its worker is killed
+---0.2 s later and replaced. True unless it was settled before.
 ---@return boolean
 function methods:cancel()
   local call = self._call

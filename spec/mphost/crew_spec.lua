@@ -121,18 +121,19 @@ describe("A worker", function()
     local pool <close> = mp.Pool(2)
     pool:apply(print)
     local gate, began = mp.Value("?"), mp.Value("?")
+    local before = core.shm_used()
     error_of(pool.map, pool, function(x)
       if x == 1 then
         began:wait(false)
         error "first"
       end
       began.value = true
-      gate:wait(false)
-      return ("x"):rep(1 << 20)
-    end, { 1, 2 }, { chunk = 1 })
-    local before = core.shm_used()
+      pcall(gate.wait, gate, false)
+      gate:wait(false, 0.1)
+    end, { 1, 2, ("x"):rep(1 << 20) }, { chunk = 1 })
+    assert.is_true(core.shm_used() > before + (1 << 20))
     gate.value = true
-    tool.await(function() return core.shm_used() < before end) -- the parent does nothing
+    tool.await(function() return core.shm_used() < before + (1 << 20) end) -- the parent does nothing
     pool:map(function(x) return x .. ("x"):rep(1 << 20) end, { 1, 2, 3 })
     tool.await(function() return core.shm_used() < 1 << 20 end)
   end)
@@ -155,5 +156,105 @@ describe("A worker", function()
     assert.equal(1000, #pool:stats().workers)
     pool:terminate()
     assert.same({}, probe.children())
+  end)
+end)
+
+describe("A task that nobody wants any more", function()
+  local function forever(x)
+    if x == 2 then while true do end end
+    return x == 1
+  end
+
+  local function pids(pool)
+    local list = {}
+    for i, each in ipairs(pool:stats().workers) do list[i] = each.pid end
+    return list
+  end
+
+  for how, stop in pairs {
+    any = function(pool) assert.is_true(pool:any(forever, mp.range(1, 10), { chunk = 1 })) end,
+    all = function(pool)
+      assert.is_false(pool:all(function(x) return not forever(x) end, mp.range(1, 10), { chunk = 1 }))
+    end,
+    first = function(pool) assert.is_true(pool:first(forever, mp.range(1, 10), { chunk = 1 })) end,
+    ["break"] = function(pool)
+      for _ in pool:imap_unordered(forever, mp.range(1, 10), { chunk = 1 }) do break end -- luacheck: ignore 512
+    end,
+    cancel = function(pool)
+      local f = pool:submit(forever, 2)
+      tool.await(function() return pool:stats().workers[1].item or pool:stats().workers[2].item end)
+      assert.is_true(f:cancel())
+    end,
+    ["a sibling's error"] = function(pool)
+      local why = error_of(pool.map, pool, function(x)
+        if x == 1 then error "first" end
+        forever(2)
+      end, { 1, 2 }, { chunk = 1 })
+      assert.equal("error", why.kind)
+    end,
+  } do
+    it("is stopped by " .. how .. ", and its worker lives", function()
+      helper.deadline(20)
+      local pool <close> = mp.Pool(2)
+      pool:map(print, {})
+      pool:map(function() mp.sleep(0.01) end, { 1, 2 }, { chunk = 1 })
+      local before = pids(pool)
+      for _ = 1, 3 do stop(pool) end
+      assert.same({ 1, 4, 9, 16 }, { table.unpack(pool:map(function(x)
+        mp.sleep(0.02)
+        return x * x
+      end, { 1, 2, 3, 4 }, { chunk = 1 })) })
+      assert.same(before, pids(pool))
+      assert.equal(0, pool:stats().deaths)
+      pool:close()
+      assert.is_true(pool:join(10))
+    end)
+  end
+
+  it("closes what it has to close; who goes on all the same is killed, which is no news, and replaced", function()
+    helper.deadline(20)
+    local r = tool.shell("MPHOST_LOG=debug $M $S", [[
+      local mp = require "mphost"
+      local pool <close> = mp.Pool(3)
+      local begun = mp.Value "i"
+      local function task(i)
+        local y <close> = setmetatable({}, { __close = function() mp.sleep(0.01) print "closed" end })
+        begun:add(1)
+        if i == 1 then mp.sleep(100) end
+        while i == 2 do end
+        while true do pcall(function() while true do end end) end
+      end
+      local fs = {}
+      for i = 1, 3 do fs[i] = pool:submit(task, i) end
+      while begun.value < 3 do mp.sleep(0.001) end
+      for i = 1, 3 do io.stderr:write(tostring(fs[i]:cancel()), "\n") end
+      local list = pool:map(function(x) mp.sleep(0.1) return x end, { 1, 2, 3, 4 }, { chunk = 1 })
+      io.stderr:write(table.concat(list, " "), "\n")
+      io.stderr:write(pool:stats().deaths, " ", pool:stats().started, "\n")]])
+    assert.same({ 0, "closed\nclosed\n" }, { r.code, r.out }, r.err)
+    assert.equal("true\ntrue\ntrue\n1 2 3 4\n0 4\n", r.err)
+  end)
+
+  it("costs no other call an item, however close the two are", function()
+    helper.deadline(60)
+    local pool <close> = mp.Pool(2)
+    local function short(x)
+      for _ = 1, x do end
+      return x
+    end
+    local lost = 0
+    for round = 1, 300 // tool.slower do
+      local doomed, wanted = {}, {}
+      for i = 1, 4 do
+        doomed[i] = pool:submit(short, round * 37 % 2000)
+        wanted[i] = pool:submit(function(x)
+          for _ = 1, 1000 do end
+          return x
+        end, i)
+      end
+      for i = 1, 4 do doomed[i]:cancel() end
+      for i = 1, 4 do if wanted[i]:get() ~= i then lost = lost + 1 end end
+    end
+    assert.same({ 0, 0, 2 }, { lost, pool:stats().deaths, pool:stats().started })
   end)
 end)
