@@ -15,6 +15,7 @@
 struct call {
   struct pool *pool;
   const struct shape *shape;
+  uint64_t number;
   int slots[FAMILY_MOST], workers;
   struct work work;
 };
@@ -28,7 +29,7 @@ static int post_call(lua_State *L, struct call *call) {
   struct job *job = work_job(&call->work);
   struct chunk *chunk = &job->chunk[0];
   struct arena arena;
-  work_shape(job, call->shape);
+  work_shape(job, call->shape, call->number);
   chunk->items = 1;
   chunk->first = 1;
   arena_init(&arena, call->work.block);
@@ -103,7 +104,7 @@ static int call_short(lua_State *L) {
   return 3;
 }
 
-/* call(shape, slots, f, ...): f(...) in a worker, the short way: true and its results. When
+/* call(shape, slots, number, f, ...): f(...) in a worker, the short way: true and its results. When
    something is in the way (an error, a dead worker, a long wait, a signal handler that ran): false,
    the list of the arguments, and the job if it was posted, of which nothing was collected. */
 int work_call(lua_State *L) {
@@ -112,10 +113,11 @@ int work_call(lua_State *L) {
   call.shape = luaL_checkudata(L, 2, WORK_SHAPE);
   call.work = (struct work){.maker = family_id()};
   call.workers = work_slots(L, 3, call.slots, (int)FAMILY_MOST);
+  call.number = (uint64_t)luaL_checkinteger(L, 4);
   lua_pushcfunction(L, call_short);
   lua_pushlightuserdata(L, &call);
-  lua_rotate(L, 4, 2);
-  if (lua_pcall(L, lua_gettop(L) - 4, LUA_MULTRET, 0) == LUA_OK) return lua_gettop(L) - 3;
+  lua_rotate(L, 5, 2);
+  if (lua_pcall(L, lua_gettop(L) - 5, LUA_MULTRET, 0) == LUA_OK) return lua_gettop(L) - 4;
   drop_call(&call);
   return lua_error(L);
 }

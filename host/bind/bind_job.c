@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "bind/bind.h"
+#include "bind/guard.h"
 #include "bind/interrupt.h"
 #include "bind/outcome.h"
 #include "bind/work.h"
@@ -107,12 +108,12 @@ static struct cut cut_of(const struct shape *shape, lua_Integer items) {
   return cut;
 }
 
-void work_shape(struct job *job, const struct shape *shape) {
+void work_shape(struct job *job, const struct shape *shape, uint64_t number) {
   job->collect = (uint8_t)shape->collect;
   job->mode = (uint8_t)shape->mode;
   job->inherited = (uint8_t)shape->inherited;
   job->base = shape->base;
-  job->seed = shape->seed;
+  job->seed = guard_call_seed(shape->seed, number);
   job->timeout = shape->timeout;
 }
 
@@ -154,18 +155,20 @@ struct work *work_new(lua_State *L) {
   return work;
 }
 
-/* job(f, items, first, last, shape): items[first..last] cut into chunks and encoded, f encoded
-   once. An error names the item and has no position: the caller adds its own. */
+/* job(f, items, first, last, shape, number): items[first..last] cut into chunks and encoded, f
+   encoded once; number: of the call in its pool, for the seed. An error names the item and has no
+   position: the caller adds its own. */
 static int job_create(lua_State *L) {
   lua_Integer first = luaL_checkinteger(L, 3), items = luaL_checkinteger(L, 4) - first + 1;
   const struct shape *shape = luaL_checkudata(L, 5, WORK_SHAPE);
+  lua_Integer number = luaL_checkinteger(L, 6);
   lua_settop(L, 5);
   struct cut cut = cut_of(shape, items);
   struct work *work = work_new(L);
   work->block = job_new(count_chunks(items, &cut), family_ledger());
   if (!work->block) return bind_fail(L, -ENOMEM);
   struct job *job = work_job(work);
-  work_shape(job, shape);
+  work_shape(job, shape, (uint64_t)number);
   struct arena arena;
   arena_init(&arena, work->block);
   arena_borrow(&arena);

@@ -468,6 +468,14 @@ static int worker_at(lua_State *L) {
   return 0;
 }
 
+/* number(): one for the next call that the item in hand makes of the pool it works for, the same
+   wherever it runs; nil: there is no item in hand. */
+static int worker_number(lua_State *L) {
+  if (!guard_now.index) return 0;
+  lua_pushinteger(L, (lua_Integer)guard_number());
+  return 1;
+}
+
 /* limit(bytes): from now on this state's allocator refuses to have more; its owner collects then,
    and raises "not enough memory" if that is of no use. */
 static int worker_limit(lua_State *L) {
@@ -499,10 +507,10 @@ static int worker_pin(lua_State *L) {
 }
 
 void bind_worker(lua_State *L) {
-  static const luaL_Reg functions[] = {{"work", worker_work},   {"work_here", worker_work_here},
-                                       {"at", worker_at},       {"limit", worker_limit},
-                                       {"nice", worker_nice},   {"pin", worker_pin},
-                                       {"weigh", worker_weigh}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"work", worker_work},   {"work_here", worker_work_here}, {"at", worker_at},
+      {"limit", worker_limit}, {"nice", worker_nice},           {"pin", worker_pin},
+      {"weigh", worker_weigh}, {"number", worker_number},       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   lua_pushinteger(L, WORK_SIGNAL);
   lua_setfield(L, -2, "stop_signal");

@@ -133,6 +133,8 @@ void guard_open(lua_State *L, struct guard *before, const struct job *job) {
   lua_pop(L, 1);
   if (guard_now.random) memcpy(before->random, guard_now.random, sizeof before->random);
   before->seed = guard_now.seed;
+  before->index = guard_now.index;
+  before->calls = guard_now.calls;
   guard_now.seed = job->seed;
   before->timeout = guard_now.timeout;
   guard_now.timeout = job->timeout;
@@ -148,6 +150,8 @@ void guard_close(lua_State *L, const struct guard *before) {
   if (before->deadline != guard_now.deadline) set_deadline(before->deadline);
   guard_now.why = before->why;
   guard_now.seed = before->seed;
+  guard_now.index = before->index;
+  guard_now.calls = before->calls;
   guard_now.timeout = before->timeout;
 }
 

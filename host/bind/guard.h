@@ -15,10 +15,14 @@
    which kills what does not come back to Lua. Not counted is what the process had beside Lua when
    its limit was set: pages of its parent's, mostly (slot.burden, family.h).
 
-   Random numbers: before each item the state of math.random is set from
-   (job's seed, item's index). It is the userdata that math.random has as its upvalue; where that is
-   not what Lua 5.4's is, it is left alone. In a process that works on a job of its own (no workers,
-   or a task that calls its own pool) what was going on before is kept and comes back at the end. */
+   Random numbers: before each item the state of math.random is set from (job's seed, item's
+   index); the job's seed comes from the pool's and the number of the call among those that its
+   maker made of the pool. A task that makes a call of the pool it works for cannot count so: which
+   tasks ran before it in this process is chance. Its calls count from what its own numbers come
+   from (guard_number). The state of math.random is the userdata that math.random has as its
+   upvalue; where that is not what Lua 5.4's is, it is left alone. In a process that works on a job
+   of its own (no workers, or a task that calls its own pool) what was going on before is kept and
+   comes back at the end. */
 #ifndef BIND_GUARD_H
 #define BIND_GUARD_H
 
@@ -41,7 +45,7 @@ enum { GUARD_LATE = 1, GUARD_HEAVY };
 struct guard {
   int64_t deadline;
   int why;
-  uint64_t random[4], seed, timeout;
+  uint64_t random[4], seed, index, calls, timeout;
   lua_Hook hook;
   int mask, count;
 };
@@ -66,19 +70,37 @@ int guard_take_why(void);
  * it was broken off. */
 extern struct guard_now {
   uint64_t *random, seed;
+  uint64_t index, calls; /* of the item in hand, 0: none; calls that it made */
   int64_t deadline;
   uint64_t timeout; /* the job's */
   int why;
   int limited; /* guard_limit was called: of all jobs */
 } guard_now;
 
-/* One good scrambling (splitmix64's) of the index; the other words only have to differ from it. */
-static inline void guard_seed(uint64_t index) {
-  uint64_t *state = guard_now.random, z = guard_now.seed + index * 0x9e3779b97f4a7c15u;
-  if (!state) return;
+/* One good scrambling (splitmix64's) of the n-th step from a seed. */
+static inline uint64_t guard_scramble(uint64_t seed, uint64_t n) {
+  uint64_t z = seed + n * 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  z ^= z >> 31;
+  return z ^ z >> 31;
+}
+
+/* The seed of a pool's call of this number, from 0. */
+static inline uint64_t guard_call_seed(uint64_t seed, uint64_t number) {
+  return number ? guard_scramble(~seed, number) : seed;
+}
+
+/* A number for a call that the item in hand makes; there is one. */
+static inline uint64_t guard_number(void) {
+  return guard_scramble(guard_now.seed, ~guard_now.index) + guard_now.calls++;
+}
+
+/* The other words only have to differ from the scrambled one. */
+static inline void guard_seed(uint64_t index) {
+  uint64_t *state = guard_now.random, z = guard_scramble(guard_now.seed, index);
+  guard_now.index = index;
+  guard_now.calls = 0;
+  if (!state) return;
   state[0] = guard_now.seed ^ index;
   state[1] = z;
   state[2] = z * 0xd1342543de82ef95u;

@@ -36,7 +36,8 @@ struct pool *work_pool(lua_State *L, int arg);
 /* Pushes a new userdata without a job. */
 struct work *work_new(lua_State *L);
 
-void work_shape(struct job *job, const struct shape *shape);
+/* number: of the call in its pool, from 0. */
+void work_shape(struct job *job, const struct shape *shape, uint64_t number);
 
 /* Encodes the function at the index as the job's: 0, -EINVAL with a message pushed, -errno. */
 int work_encode_function(lua_State *L, struct arena *arena, struct job *job, int index);
@@ -44,7 +45,7 @@ int work_encode_function(lua_State *L, struct arena *arena, struct job *job, int
 /* Reads the list of workers' slots at an argument: how many. */
 int work_slots(lua_State *L, int arg, int *slots, int most);
 
-/* call(shape, slots, f, ...) of a pool: see bind_call.c. */
+/* call(shape, slots, number, f, ...) of a pool: see bind_call.c. */
 int work_call(lua_State *L);
 
 #endif

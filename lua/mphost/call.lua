@@ -51,6 +51,18 @@ function Call.plain_shape(pool, mode)
   return shape
 end
 
+---The number of the next call of a pool, which its random numbers depend on: they count in the order in which they are
+---made, whoever works on them when.
+---@param pool mphost.Pool
+---@return integer
+function Call.number_of(pool)
+  local number = pool:_is_here() and core.number()
+  if number then return number end
+  number = pool._made
+  pool._made = number + 1
+  return number
+end
+
 ---@param pool mphost.Pool
 ---@param name string  of the method, for messages
 ---@param f function
@@ -58,10 +70,12 @@ end
 ---@param n integer
 ---@param options table  mode, chunk, retries, collect, timeout, base: items before the first (of a longer call),
 ---progress, of_items: how many items stand behind its n (groups of them); Call.PLAIN[mode]: only that
+---@param number integer?  as number_of; nil: the next
 ---@return mphost.Call
-function Call.new(pool, name, f, items, n, options)
-  local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = core.results(n), errors = {},
-    jobs = {}, mode = options.mode, timeout = options.timeout or pool._options.timeout }, Call)
+function Call.new(pool, name, f, items, n, options, number)
+  local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = core.results(n),
+    errors = {}, jobs = {}, mode = options.mode, timeout = options.timeout or pool._options.timeout,
+    number = number or Call.number_of(pool) }, Call)
   if plain[options.mode] == options then
     self.shape = Call.plain_shape(pool, options.mode)
   else
@@ -87,7 +101,7 @@ end
 
 -- Items first..last become a job. It raises when they cannot be sent.
 local function post(self, first, last)
-  local job = core.job(self.f, self.items, first, last, self.shape)
+  local job = core.job(self.f, self.items, first, last, self.shape, self.number)
   self.jobs[#self.jobs + 1] = job
   if self.pool._core:post(job) then return end
   self.unposted = self.unposted or {}
@@ -116,7 +130,7 @@ end
 ---the codec.
 function Call:run_here()
   self.pool:_begin_here()
-  local ok, why = pcall(core.job, self.f, self.items, 1, self.n, self.shape)
+  local ok, why = pcall(core.job, self.f, self.items, 1, self.n, self.shape, self.number)
   if not ok then error(why, 0) end
   local job = why
   ok, why = pcall(function()
@@ -127,7 +141,7 @@ function Call:run_here()
         if full then self:no_room(first) first = first + 1 end
         self.counted = self.counted + job:count()
         job:free(self.pool._core)
-        job = first <= last and core.job(self.f, self.items, first, self.n, self.shape) or nil
+        job = first <= last and core.job(self.f, self.items, first, self.n, self.shape, self.number) or nil
       end
     until state ~= "rest" or not job
   end)

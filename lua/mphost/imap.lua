@@ -27,8 +27,8 @@ Stream.__index = Stream
 ---@return mphost.Stream
 function imap.new(pool, name, f, stream, options, total)
   local self = setmetatable({ pool = pool, name = name, f = f, stream = stream, options = options, batches = {},
-    given = 0, taken = 0, counted = 0, failed = 0, chunk = options.chunk or 1, workers = math.max(pool.workers, 1) },
-    Stream)
+    given = 0, taken = 0, counted = 0, failed = 0, chunk = options.chunk or 1, workers = math.max(pool.workers, 1),
+    number = Call.number_of(pool) }, Stream)
   self.progress = progress.new(options.progress, name, total, function()
     local count = self.counted
     for _, call in ipairs(self.batches) do count = count + call:count() end
@@ -64,7 +64,7 @@ end
 local function give_out(self, list, n)
   local call = Call.new(self.pool, self.name, self.f, list, n, { base = self.given, collect = true, chunk = n,
     retries = self.options.retries, timeout = self.options.timeout, mode = self.options.mode,
-    progress = false })
+    progress = false }, self.number)
   self.given = self.given + n
   call:begin()
   self.batches[#self.batches + 1] = call

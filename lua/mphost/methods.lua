@@ -188,10 +188,10 @@ local function values(call)
 end
 
 -- What came of the short way (core.pool:call): the results; or what it takes to go the long one.
-local function applied(self, f, well, ...)
+local function applied(self, f, number, well, ...)
   if well then return ... end
   local arguments, job = ...
-  local call = Call.new(self, "apply", f, { arguments }, 1, Call.PLAIN[Call.LIST])
+  local call = Call.new(self, "apply", f, { arguments }, 1, Call.PLAIN[Call.LIST], number)
   if not finish(call, 0, job) then return nil, "cancelled", "cancelled" end
   return values(call)
 end
@@ -203,9 +203,12 @@ end
 function methods:apply(f, ...)
   check_call(self, "apply", f, 0)
   if #self._calls > 0 or #self._workers < self.workers or self:_is_here() then
-    return applied(self, f, false, table.pack(...))
+    return applied(self, f, nil, false, table.pack(...))
   end
-  return applied(self, f, self._core:call(Call.plain_shape(self, Call.LIST), self._slots, f, ...))
+  local number = self._made
+  self._made = number + 1
+  return applied(self, f, number,
+    self._core:call(Call.plain_shape(self, Call.LIST), self._slots, number, f, ...))
 end
 
 ---f(...) in a worker, without waiting.

@@ -178,7 +178,7 @@ function pool.make(options, inherited)
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = read.retries or 0, _options = read, _inherited = inherited, _id = ("%d:%d"):format(core.pid(), count),
     _state = "open", _pid = core.pid(), _core = handle, _shapes = {}, _workers = {}, _slots = {},
-    _calls = {}, _deaths = 0, _seed = read.seed or process.seed(),
+    _calls = {}, _made = 0, _deaths = 0, _seed = read.seed or process.seed(),
     _stats = { done = 0, failed = 0, busy = 0, deaths = 0, started = 0 },
   }, Pool)
   open_pools[self] = true
@@ -191,7 +191,8 @@ end
 ---after which a worker is replaced; retries: how often an item is tried again whose worker died under it (of a signal;
 ---not by os.exit, nor because it had run too long or had too much memory: it would again); memory: bytes or "512M" that
 ---a worker's Lua state may have, with what it inherits, and with a quarter and 16 MB more what C code takes beside it;
----pin: each worker stays on a CPU of its own; seed: what the tasks' random numbers come from.
+---pin: each worker stays on a CPU of its own; seed: what the tasks' random numbers come from, with the number of the
+---call among the pool's and the item's index: neither the number of workers nor what runs when changes them.
 ---@param options integer|table|nil
 ---@return mphost.Pool
 function pool.Pool(options)

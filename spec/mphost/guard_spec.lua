@@ -219,8 +219,44 @@ describe("A task's random numbers", function()
     for i, v in same:imap(draw, mp.range(1, 100)) do streamed[i] = v end
     streamed.n = 100
     assert.same(lists[1], streamed)
-    for i, v in same:imap_unordered(draw, mp.range(1, 100), { chunk = 7 }) do streamed[i] = v end
+    local third <close> = mp.Pool { workers = 2, seed = 42 }
+    for i, v in third:imap_unordered(draw, mp.range(1, 100), { chunk = 7 }) do streamed[i] = v end
     assert.same(lists[1], streamed)
+  end)
+
+  it("are others in each call, the same for the same calls", function()
+    local function rolls(workers, chunk)
+      local pool <close> = mp.Pool { workers = workers, seed = 42 }
+      local function roll() return math.random(1 << 50) end
+      local list, options = {}, chunk and { chunk = chunk }
+      local function add(values) table.move(values, 1, #values, #list + 1, list) end
+      for _ = 1, 3 do list[#list + 1] = pool:apply(roll) end
+      local futures = {}
+      for i = 1, 5 do futures[i] = pool:submit(roll) end
+      futures[#futures + 1] = pool:apply_async(roll)
+      list[#list + 1] = pool:apply(roll)
+      for _, f in ipairs(futures) do list[#list + 1] = f:get() end
+      for _ = 1, 2 do add(pool:map(roll, mp.range(1, 10), options)) end
+      for _, name in ipairs { "imap", "imap_unordered" } do
+        local streamed = {}
+        for i, v in pool[name](pool, roll, mp.range(1, 10), options) do streamed[i] = v end
+        add(streamed)
+      end
+      for _ = 1, 2 do list[#list + 1] = pool:reduce(roll, math.max, mp.range(1, 10)) end
+      add(pool:map(function() return pool:apply(roll) ~ pool:map(roll, { 1, 2 })[2] ~ math.random(1 << 50) end,
+        mp.range(1, 10), options))
+      return list
+    end
+    local first, seen = rolls(1), {}
+    assert.equal(62, #first)
+    for _, roll in ipairs(first) do
+      assert.is_nil(seen[roll])
+      seen[roll] = true
+    end
+    assert.same(first, rolls(2))
+    assert.same(first, rolls(3, 1))
+    assert.same(first, rolls(2, 7))
+    assert.same(first, rolls(0))
   end)
 
   it("are evenly spread over the items", function()
