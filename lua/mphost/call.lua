@@ -30,9 +30,12 @@ Call.ITEM, Call.SPREAD, Call.LIST, Call.EACH = 0, 1, 2, 3
 Call.base, Call.at, Call.busy, Call.mode, Call.timeout = 0, 1, 0, Call.ITEM, 0
 Call.done, Call.collect, Call.counted = false, false, 0
 
+local LONG = 1e9 -- seconds: no task runs longer than that, so a timeout beyond it is none
+
 -- How the items of a call are worked on. Calls without options of their own share their pool's.
 local function shape_of(pool, options)
   local timeout = options.timeout or pool._options.timeout
+  if timeout and timeout > LONG then timeout = nil end
   return core.shape(options.mode or Call.ITEM, options.chunk or 0, math.max(pool.workers, 1),
     options.collect or false, pool._seed, timeout and math.ceil(timeout * 1e9) or 0, pool._inherited ~= nil,
     options.base)

@@ -195,6 +195,23 @@ describe("A worker's memory", function()
   end)
 end)
 
+describe("A timeout without end", function()
+  for name, seconds in pairs { ["math.huge"] = math.huge, ["1e300"] = 1e300, ["1e10"] = 1e10 } do
+    it("is none: " .. name, function()
+      local pool <close> = mp.Pool { workers = 2, timeout = seconds }
+      local other <close> = mp.Pool { workers = 2, timeout = 0.02 }
+      local options, range = { timeout = seconds }, mp.range(1, 3)
+      local function slow() mp.sleep(0.1) return true end
+      assert.same({ 9, 9 }, { pool:apply(square, 3), pool:submit(square, 3):get() })
+      assert.same({ 1, 4, 9, n = 3 }, pool:map(square, range))
+      assert.same({ true, true, true, n = 3 }, other:map(slow, range, options))
+      for i, v in pool:imap(square, range, options) do assert.equal(i * i, v) end
+      assert.equal(14, pool:reduce(square, function(a, b) return a + b end, range, nil, options))
+      assert.same({ 1, 4, 9, n = 3 }, mp.map(square, range, options))
+    end)
+  end
+end)
+
 describe("A task's random numbers", function()
   local function draw(x) return ("%d:%.14g:%d"):format(x, math.random(), math.random(1000)) end
 
