@@ -9,7 +9,9 @@
 --     "stopped"  an item failed: nothing more is given out
 --   -> finish: done, with results or a failure; its futures are told
 --
--- A call is in its pool's list `_calls` from begin to finish.
+-- A call is in its pool's list `_calls` from begin to finish. Only so many jobs can be posted at a time (POOL_JOBS,
+-- host/shm/job.h): calls that begin when there is no place stand in `_queue` first, in their order, so that whoever
+-- looks after the pool's calls has never more than those places to look at, however many futures there are.
 local core = require "mphost.core"
 local crew = require "mphost.crew"
 local errors = require "mphost.error"
@@ -102,13 +104,29 @@ function Call:count()
   return count
 end
 
--- Items first..last become a job. It raises when they cannot be sent.
+-- Items first..last become a job, posted unless others stand in line. It raises when they cannot be sent.
 local function post(self, first, last)
   local job = core.job(self.f, self.items, first, last, self.shape, self.number)
   self.jobs[#self.jobs + 1] = job
-  if self.pool._core:post(job) then return end
+  if self.pool._queued == 0 and self.pool._core:post(job) then return end
   self.unposted = self.unposted or {}
   self.unposted[job] = true
+end
+
+local function leave_list(self)
+  local calls = self.pool._calls
+  for i = 1, #calls do
+    if calls[i] == self then return table.remove(calls, i) end
+  end
+end
+
+local function enqueue(self)
+  local pool, queue = self.pool, self.pool._queue
+  leave_list(self)
+  self.queued = true
+  queue.last = queue.last + 1
+  queue[queue.last] = self
+  pool._queued = pool._queued + 1
 end
 
 ---Gives the work out. Raises, without a position, when it cannot be sent or no worker can be started.
@@ -124,6 +142,7 @@ function Call:begin(job)
   crew.start(pool)
   pool._calls[#pool._calls + 1] = self
   local ok, why = pcall(post, self, 1, self.n)
+  if ok and self.unposted and not self.done then enqueue(self) end
   if ok then return end
   self:finish()
   error(why, 0)
@@ -253,7 +272,36 @@ local function have_posted(self, job)
   if self:is_posted(job) then return true end
   if not self.pool._core:post(job) then return false end
   self.unposted[job] = nil
+  if not next(self.unposted) then self.unposted = nil end
   return true
+end
+
+---Posts what stands in line, as far as there are places.
+---@param pool mphost.Pool
+function Call.advance_queue(pool)
+  local queue = pool._queue
+  while queue.first <= queue.last do
+    local call = queue[queue.first]
+    if not call.done then
+      if not have_posted(call, call.jobs[1]) then return end
+      call.queued = nil
+      pool._queued = pool._queued - 1
+      pool._calls[#pool._calls + 1] = call
+    end
+    queue[queue.first] = nil
+    queue.first = queue.first + 1
+  end
+end
+
+---The calls of a pool that are not over.
+---@param pool mphost.Pool
+---@return mphost.Call[]
+function Call.list(pool)
+  local list = table.move(pool._calls, 1, #pool._calls, 1, {})
+  for i = pool._queue.first, pool._queue.last do
+    if not pool._queue[i].done then list[#list + 1] = pool._queue[i] end
+  end
+  return list
 end
 
 ---Takes in what there is, or waits for it. What else the pool has to do is not looked after.
@@ -309,8 +357,10 @@ end
 
 local function leave_pool(self)
   local pool = self.pool
-  for i, call in ipairs(pool._calls) do
-    if call == self then table.remove(pool._calls, i) break end
+  if self.queued then
+    pool._queued = pool._queued - 1
+  else
+    leave_list(self)
   end
   pool:_call_over()
 end

@@ -37,11 +37,12 @@ end
 local function add_pool(rows, each)
   local state = plural(each.workers, "worker")
   if #each._workers == 0 and each.workers > 0 then state = state .. ", none started yet" end
-  if #each._calls > 0 then state = state .. ", " .. plural(#each._calls, "call") end
+  local calls = each:_pending()
+  if #calls > 0 then state = state .. ", " .. plural(#calls, "call") end
   local stats, left = each:stats(), 0
   local row = { each.name, "", state, "", stats.done, stats.failed, 0 }
   rows[#rows + 1] = row
-  for _, call in ipairs(each._calls) do left = left + call:left() end
+  for _, call in ipairs(calls) do left = left + call:left() end
   for _, worker in ipairs(each._workers) do left = left - add_worker(rows, each, worker) end
   row[7] = math.max(left, 0)
 end

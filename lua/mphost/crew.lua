@@ -229,7 +229,7 @@ local function init_failure(pool, worker, left)
 end
 
 local function fail_all(pool, failed)
-  for _, call in ipairs({ table.unpack(pool._calls) }) do call:fail(failed) end
+  for _, call in ipairs(pool:_pending()) do call:fail(failed) end
   pool._deaths = 0
   crew.kill(pool)
 end

@@ -134,37 +134,45 @@ function future.as_completed(list, timeout)
     error(("bad argument #1 to 'as_completed' (table expected, got %s)"):format(type(list)), 2)
   end
   check.timeout(1, 2, "as_completed", timeout)
-  local pending, seen = {}, {}
+  local ready, first, total, left, seen = {}, 1, 0, {}, {}
+  local function settle(each) -- in the order in which they are
+    ready[#ready + 1] = each
+    local pool = each._call.pool
+    if left[pool] then left[pool] = left[pool] > 1 and left[pool] - 1 or nil end
+  end
   for i, each in ipairs(list) do
     if not is_future(each) then
       error(("bad argument #1 to 'as_completed' (element %d: Future expected, got %s)"):format(i, type(each)), 2)
     end
-    if not seen[each] then pending[#pending + 1] = each end
+    if not seen[each] then total = total + 1 end
     seen[each] = true
   end
-  local total, deadline, ready = #pending, timeout and core.clock() + timeout, {}
-  local function look()
-    local left = {}
-    for _, each in ipairs(pending) do
-      if each._call.done then ready[#ready + 1] = each else left[#left + 1] = each end
+  for _, each in ipairs(list) do
+    local pool = each._call.pool
+    if seen[each] then
+      seen[each] = nil
+      if each._call.done then
+        ready[#ready + 1] = each
+      else
+        left[pool] = (left[pool] or 0) + 1
+        table.insert(each._callbacks, 1, settle)
+      end
     end
-    pending = left
-    return #ready > 0
   end
+  local deadline = timeout and core.clock() + timeout
+  local function is_ready() return first <= #ready end
   return function()
-    if #ready == 0 and #pending == 0 then return nil end
-    if #ready == 0 and not look() then
-      local pools, known = {}, {}
-      for _, each in ipairs(pending) do
-        local pool = each._call.pool
-        if not known[pool] then pools[#pools + 1] = pool end
-        known[pool] = true
-      end
-      if not wait.some(pools, {}, look, deadline and deadline - core.clock()) then
-        error(("%d (of %d) futures unfinished"):format(#pending, total), 2)
+    if first > total then return nil end
+    if not is_ready() then
+      local pools = {}
+      for pool in pairs(left) do pools[#pools + 1] = pool end
+      if not wait.some(pools, {}, is_ready, deadline and deadline - core.clock()) then
+        error(("%d (of %d) futures unfinished"):format(total - #ready, total), 2)
       end
     end
-    return table.remove(ready, 1)
+    local each = ready[first]
+    ready[first], first = false, first + 1
+    return each
   end
 end
 

@@ -2,6 +2,7 @@
 -- crew.lua's, its methods that make calls are in methods.lua.
 --
 -- Workers fork at the first call, so they inherit what exists by then; what comes later travels with the function.
+local Call = require "mphost.call"
 local core = require "mphost.core"
 local check = require "mphost.check"
 local crew = require "mphost.crew"
@@ -50,7 +51,7 @@ function methods:join(timeout)
   if self._state == "open" then error("'join': close or terminate the pool first", 2) end
   if self._closed then return true end
   local deadline = timeout and core.clock() + timeout
-  if not wait.some({ self }, {}, function() return #self._calls == 0 end, timeout) then
+  if not wait.some({ self }, {}, function() return #self._calls + self._queued == 0 end, timeout) then
     return nil, "timed out", "timeout"
   end
   local ok, message, name = crew.join(self, deadline)
@@ -64,7 +65,7 @@ function methods:terminate()
   methods._self(self, "terminate")
   if self._pid ~= core.pid() then return end
   self._state = "terminated"
-  for _, call in ipairs({ table.unpack(self._calls) }) do call:cancel() end
+  for _, call in ipairs(self:_pending()) do call:cancel() end
   crew.kill(self)
 end
 
@@ -75,7 +76,7 @@ function methods:stats()
   methods._self(self, "stats")
   local total = self._stats
   local stats = { workers = {}, done = total.done, failed = total.failed, busy = total.busy, deaths = total.deaths,
-    started = total.started, pending = #self._calls }
+    started = total.started, pending = #self._calls + self._queued }
   for _, worker in ipairs(self._workers) do
     local s = core.status(worker.slot)
     stats.workers[worker.number] = { number = worker.number, pid = worker.pid, done = s.done, failed = s.failed,
@@ -85,9 +86,14 @@ function methods:stats()
   return stats
 end
 
+-- Its calls that are not over.
+function methods:_pending()
+  return Call.list(self)
+end
+
 -- Called when a call of it is over.
 function methods:_call_over()
-  if self._state == "closed" and #self._calls == 0 then self._core:stop() end
+  if self._state == "closed" and #self._calls + self._queued == 0 then self._core:stop() end
 end
 
 -- Whether its calls run in this process.
@@ -178,7 +184,8 @@ function pool.make(options, inherited)
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = read.retries or 0, _options = read, _inherited = inherited, _id = ("%d:%d"):format(core.pid(), count),
     _state = "open", _pid = core.pid(), _core = handle, _shapes = {}, _workers = {}, _slots = {},
-    _calls = {}, _made = 0, _deaths = 0, _seed = read.seed or process.seed(),
+    _calls = {}, _queue = { first = 1, last = 0 }, _queued = 0, _made = 0, _deaths = 0,
+    _seed = read.seed or process.seed(),
     _stats = { done = 0, failed = 0, busy = 0, deaths = 0, started = 0 },
   }, Pool)
   open_pools[self] = true

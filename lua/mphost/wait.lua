@@ -1,5 +1,6 @@
 -- Waiting for calls: the one place where a process sleeps for its pools. There are no helper threads: whoever waits for
 -- one call looks after all calls of its pool.
+local Call = require "mphost.call"
 local core = require "mphost.core"
 local crew = require "mphost.crew"
 local process = require "mphost.process"
@@ -12,10 +13,12 @@ local SLICE = 0.05
 -- Takes in what has come for the other calls of the pool.
 local function step(pool, except)
   local calls = pool._calls
-  if #calls == 0 or #calls == 1 and calls[1] == except then return end
-  for _, call in ipairs({ table.unpack(calls) }) do
-    if call ~= except and not call.done and call:is_ready() then call:advance(0) end
+  if #calls > 1 or #calls == 1 and calls[1] ~= except then
+    for _, call in ipairs(table.move(calls, 1, #calls, 1, {})) do
+      if call ~= except and not call.done and call:is_ready() then call:advance(0) end
+    end
   end
+  if pool._queued > 0 then Call.advance_queue(pool) end
 end
 
 -- Who asks again and again and never sleeps must hear of the dead as well.
@@ -63,7 +66,7 @@ function wait.one(call, deadline, watcher)
       wait.step(pool)
       return call.done or nil
     end
-    local alone = #pool._calls == 1 and not call.unposted
+    local alone = #pool._calls == 1 and pool._queued == 0 and not call.unposted
     crew.weigh(pool)
     if watcher then watcher:tick() end
     if alone then

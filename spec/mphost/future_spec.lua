@@ -1,6 +1,7 @@
 -- Futures: submit and the _async methods, waiting, cancelling, callbacks, the end of the pool.
 local mp = require "mphost"
 local probe = require "probe"
+local helper = require "support.helper"
 local tool = require "mphost.tool"
 
 local raises, error_of = tool.raises, tool.error_of
@@ -242,6 +243,45 @@ describe("A future", function()
     assert.equal(55, pool:apply(fib, 10))
     assert.same({ { 1, 4, n = 2 }, { 1, 4, n = 2 }, n = 2 },
       pool:map(function() return pool:map(square, { 1, 2 }) end, { 1, 2 }))
+  end)
+
+  it("costs the same however many others there are", function()
+    helper.deadline(60)
+    local function seconds(n)
+      local pool <close> = mp.Pool(2)
+      local futures, sum, best = {}, 0, math.huge
+      for _ = 1, 2 do
+        local began = os.clock()
+        for i = 1, n do futures[i] = pool:submit(square, i) end
+        for f in mp.as_completed(futures) do sum = sum + f:get() end
+        best = math.min(best, os.clock() - began)
+      end
+      assert.equal(2 * (n * (n + 1) * (2 * n + 1) // 6), sum)
+      return best
+    end
+    local n = 4000 // tool.slower
+    local few, many = seconds(n), seconds(4 * n)
+    assert.is_true(many < 8 * few, ("%.3f s, four times as many %.3f s"):format(few, many))
+  end)
+
+  it("stands in line when more are made than may be posted, and may be cancelled there", function()
+    local pool <close> = mp.Pool(2)
+    local gate, ran = mp.Value("?"), mp.Value "i"
+    local futures = { pool:submit(wait_at, gate), pool:submit(wait_at, gate) }
+    for i = 3, 1500 do futures[i] = pool:submit(function() ran:add(1) end) end
+    assert.equal(1500, pool:stats().pending)
+    for i = 3, 1500, 3 do assert.is_true(futures[i]:cancel()) end
+    assert.equal(1000, pool:stats().pending)
+    futures[1501] = pool:map_async(square, mp.range(1, 10))
+    gate.value = true
+    assert.equal(100, futures[1501]:get()[10])
+    for f in mp.as_completed(futures) do f:get() end
+    assert.same({ 0, 998 }, { pool:stats().pending, ran.value })
+    gate.value = false
+    for i = 1, 1500 do futures[i] = pool:submit(wait_at, gate) end
+    pool:terminate()
+    for i = 1, 1500 do assert.is_true(futures[i]:cancelled()) end
+    assert.equal(0, pool:stats().pending)
   end)
 
   it("works beside a map and another pool", function()
