@@ -2,16 +2,14 @@
  * lua/mphost/process.lua's. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bind/autopsy.h"
 #include "bind/bind.h"
+#include "bind/child.h"
 #include "bind/interrupt.h"
 #include "bind/launch.h"
-#include "bind/lines.h"
 #include "bind/parcel.h"
 #include "os/clock.h"
 #include "os/futex.h"
@@ -103,21 +101,14 @@ static int wait_for(struct process *process, int64_t deadline) {
 
 /* The child: runs the body on a stack of its own and never comes back. The body answers with its
  * exit code. */
-static void run_child(lua_State *L, int slot) {
+static _Noreturn void run_child(lua_State *L, int slot) {
   if (family_enter(slot) < 0) _exit(127);
   interrupt_forget_all();
   while (opened) close_descriptor(opened);
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, own, 1);
-  autopsy_watch(own);
-  lines_begin(own);
-  int code = 1;
-  if (lua_pcall(own, 0, 1, 0) == LUA_OK)
-    code = (int)lua_tointeger(own, -1);
-  else
-    fprintf(stderr, "mphost: %s\n", luaL_tolstring(own, -1, NULL));
-  proc_leave(code & 0xff);
+  child_run(own, 0);
 }
 
 /* fork(body, daemon, bare): the new process. body() runs in the child and returns the exit code.
@@ -364,9 +355,13 @@ void bind_process(lua_State *L) {
       {"is_gone", process_m_is_gone},   {"progress", process_m_progress},
       {"close", process_close},         {NULL, NULL},
   };
-  static const luaL_Reg functions[] = {{"fork", process_fork},   {"launch", process_launch},
-                                       {"leave", process_leave}, {"raise", process_raise},
-                                       {"doze", process_doze},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"fork", process_fork},
+                                       {"launch", process_launch},
+                                       {"leave", process_leave},
+                                       {"raise", process_raise},
+                                       {"doze", process_doze},
+                                       {"unwind", child_unwind},
+                                       {NULL, NULL}};
   bind_class(L, CLASS, methods, process_close);
   luaL_setfuncs(L, functions, 0);
 }

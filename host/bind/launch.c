@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "bind/autopsy.h"
+#include "bind/child.h"
 #include "bind/helper.h"
-#include "bind/lines.h"
 #include "bind/parcel.h"
 #include "bind/std.h"
 #include "os/spawn.h"
@@ -93,14 +93,7 @@ static _Noreturn void run_child(const uint64_t *words) {
   lua_pushcfunction(L, run_record);
   lua_pushinteger(L, (lua_Integer)words[RECORD]);
   lua_pushinteger(L, (lua_Integer)words[PATHS]);
-  autopsy_watch(L);
-  lines_begin(L);
-  int code = 1;
-  if (lua_pcall(L, 2, 1, 0) == LUA_OK)
-    code = (int)lua_tointeger(L, -1);
-  else
-    fprintf(stderr, "mphost: %s\n", luaL_tolstring(L, -1, NULL));
-  proc_leave(code & 0xff);
+  child_run(L, 2);
 }
 
 static _Noreturn void give_up(const char *why) {

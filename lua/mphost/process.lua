@@ -528,11 +528,20 @@ end
 
 -- os.exit ends the process without closing the state, where children would be waited for.
 local exit = package.loaded.os.exit
+
+---Ends this process. close: what has to be closed is closed first; in a child that is what it has begun itself, and
+---then it ends as by returning, its state is not closed: that is a copy of its parent's.
 ---@param code boolean|integer|nil
 ---@param close boolean?
 function package.loaded.os.exit(code, close) -- the user's table, not our copy
   if code ~= nil and type(code) ~= "boolean" and not math.tointeger(code) then
     check.fail(1, 1, "exit", "an exit code expected, got " .. tostring(code))
+  end
+  if close then
+    core.unwind(function() -- a child does not come back
+      process.finish()
+      exit(code)
+    end)
   end
   if process.stopper == core.pid() then process.stop() else process.finish() end
   exit(code, close)
