@@ -346,9 +346,10 @@ static int job_m_count(lua_State *L) {
   return 1;
 }
 
-/* stop(): no more of it is given out. */
+/* stop(): no more of it is given out. This and free do nothing in a child that has inherited it. */
 static int job_m_stop(lua_State *L) {
-  job_stop(NULL, work_job(check_work(L, 1)));
+  struct work *work = luaL_checkudata(L, 1, WORK_CLASS);
+  if (work->block && work->maker == family_id()) job_stop(NULL, work_job(work));
   return 0;
 }
 

@@ -25,13 +25,22 @@ local function nearest(word, known)
   return best
 end
 
+---error(message, level), but without a position where that line is the library's own: it called a function of the
+---user's that ended in a tail call of this one, and has no line any more.
+---@param message string
+---@param level integer  1: the function that calls this
+function check.raise(message, level)
+  local at = debug.getinfo(level + 1, "S")
+  error(message, at and at.short_src:find "^mphost/" and 0 or level + 1)
+end
+
 ---Raises "bad argument" at the line that called the library.
 ---@param level integer  1: the caller of the function that calls this
 ---@param position integer
 ---@param name string  of the library's function
 ---@param message string
 function check.fail(level, position, name, message)
-  error(("bad argument #%d to '%s' (%s)"):format(position, name, message), level + 2)
+  check.raise(("bad argument #%d to '%s' (%s)"):format(position, name, message), level + 2)
 end
 
 ---Raises unless the value has the type.

@@ -10,6 +10,12 @@ local future = {}
 local methods = {}
 local Future = { __name = "mphost.Future", __index = methods, __pack = false }
 
+-- Raises in a process that has inherited it unsettled: its maker alone hears what becomes of it.
+local function check_maker(self, name, level)
+  if self._maker == process.here or self._call.done then return end
+  check.raise(("'%s': a future can be used only by the process that made it"):format(name), level or 3)
+end
+
 local function run_callbacks(self)
   local callbacks = self._callbacks
   self._callbacks = nil
@@ -25,7 +31,7 @@ end
 ---@param take fun(call: mphost.Call): any ...  its results as get returns them
 ---@return mphost.Future
 function future.new(call, take)
-  local self = setmetatable({ _call = call, _take = take, _callbacks = {} }, Future)
+  local self = setmetatable({ _call = call, _take = take, _callbacks = {}, _maker = process.here }, Future)
   call.on_finish = function() run_callbacks(self) end
   return self
 end
@@ -33,6 +39,7 @@ end
 ---Whether it is settled: with results, an error, or cancelled.
 ---@return boolean
 function methods:done()
+  check_maker(self, "done")
   local call = self._call
   if not call.done then wait.step(call.pool) end
   return call.done
@@ -61,6 +68,7 @@ end
 ---@return string? name
 function methods:wait(timeout)
   check.timeout(1, 1, "wait", timeout)
+  check_maker(self, "wait")
   if wait.one(self._call, timeout and core.clock() + timeout) then return true end
   return nil, "timed out", "timeout"
 end
@@ -70,6 +78,7 @@ end
 ---@return any ...  nil, message, "timeout" or "cancelled" when there is no result
 function methods:get(timeout)
   check.timeout(1, 1, "get", timeout)
+  check_maker(self, "get")
   local ok, message, name = self:wait(timeout)
   if not ok then return nil, message, name end
   if self._harm then error(self._harm[1], 0) end
@@ -84,6 +93,7 @@ end
 ---0.2 s later and replaced. True unless it was settled before.
 ---@return boolean
 function methods:cancel()
+  check_maker(self, "cancel")
   local call = self._call
   if not call.done and call:left() > 0 then -- what has come so far is not taken in: nobody wants it
     call:cancel()
@@ -102,6 +112,7 @@ function methods:on_done(fn)
   if type(fn) ~= "function" then
     error(("bad argument #1 to 'on_done' (function expected, got %s)"):format(fn == nil and "nil" or type(fn)), 2)
   end
+  check_maker(self, "on_done")
   if self._call.done then
     self._callbacks = { fn }
     run_callbacks(self)
@@ -123,7 +134,10 @@ local function is_future(value)
 end
 
 -- For mp.wait: whether it is settled, and its pool.
-process.add_waitable(Future, function(self) return self._call.done, self._call.pool end)
+process.add_waitable(Future, function(self)
+  check_maker(self, "wait", 6)
+  return self._call.done, self._call.pool
+end)
 
 ---Futures as they are settled: `for f in mp.as_completed(list) do`. Each once.
 ---@param list mphost.Future[]
@@ -144,6 +158,7 @@ function future.as_completed(list, timeout)
     if not is_future(each) then
       error(("bad argument #1 to 'as_completed' (element %d: Future expected, got %s)"):format(i, type(each)), 2)
     end
+    check_maker(each, "as_completed")
     if not seen[each] then total = total + 1 end
     seen[each] = true
   end

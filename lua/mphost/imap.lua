@@ -4,7 +4,9 @@
 --
 -- A batch is sized by the time its items took, to about 10 ms of work.
 local core = require "mphost.core"
+local check = require "mphost.check"
 local Call = require "mphost.call"
+local process = require "mphost.process"
 local progress = require "mphost.progress"
 local wait = require "mphost.wait"
 
@@ -27,8 +29,8 @@ Stream.__index = Stream
 ---@return mphost.Stream
 function imap.new(pool, name, f, stream, options, total)
   local self = setmetatable({ pool = pool, name = name, f = f, stream = stream, options = options, batches = {},
-    given = 0, taken = 0, counted = 0, failed = 0, chunk = options.chunk or 1, workers = math.max(pool.workers, 1),
-    number = Call.number_of(pool) }, Stream)
+    given = 0, taken = 0, counted = 0, failed = 0, maker = process.here, chunk = options.chunk or 1,
+    workers = math.max(pool.workers, 1), number = Call.number_of(pool) }, Stream)
   self.progress = progress.new(options.progress, name, total, function()
     local count = self.counted
     for _, call in ipairs(self.batches) do count = count + call:count() end
@@ -153,8 +155,9 @@ function Stream:take()
   return index, batch.call.results[batch.i]
 end
 
----Cancels what is left.
+---Cancels what is left; in a child that has inherited it: nothing, all of that is its maker's.
 function Stream:close()
+  if self.maker ~= process.here then return end
   if self.progress then self.progress:finish(self.ended and #self.batches == 0) end
   self.closed, self.ended = true, true
   for _, call in ipairs(self.batches) do call:cancel() end
@@ -172,6 +175,9 @@ Stream.__close = Stream.close
 function imap.iterate(self)
   local collect = self.options.collect
   return function()
+    if self.maker ~= process.here then
+      check.raise(("'%s': its iterator can be used only by the process that made it"):format(self.name), 2)
+    end
     local index, result, failed = self:take()
     if self.progress then self.progress:hide() end
     if failed and not collect then

@@ -34,6 +34,9 @@ end
 
 local main = { name = "MainProcess", daemon = false, _foreign = true } -- foreign: as its children have it
 
+---Another table in each process: what has kept it when it was made knows its maker by it.
+process.here = main
+
 -- Whether it is this process.
 local function is_own(self)
   return self == (current or main)
@@ -134,6 +137,7 @@ function process.become(self, seed)
     Process)
   for child in pairs(children) do child._foreign = true end
   current, children, count, method, helper = self, {}, 0, nil, nil
+  process.here = self
   self._own_pid = core.pid()
   if getmetatable(self) == nil then setmetatable(self, Process) end
   core.joblog_as(self.name)
@@ -328,7 +332,7 @@ function methods:close()
 end
 
 function Process:__close(err)
-  if err ~= nil and self._core and not self._closed then self:kill() end
+  if err ~= nil and self._core and not self._closed and not self._foreign then self:kill() end
   self:close()
 end
 

@@ -9,8 +9,8 @@ local mp = require "mphost"
 local me = mp.current_process().pid
 local function closing(name)
   return setmetatable({}, { __close = function(_, err)
-    io.stderr:write("close of ", name, mp.current_process().pid == me and "" or " in a child", err and ": " .. err or "",
-      "\n")
+    local where = mp.current_process().pid == me and "" or " in a child"
+    io.stderr:write("close of ", name, where, err and ": " .. err or "", "\n")
   end })
 end
 ]]
@@ -118,6 +118,40 @@ for host, how in pairs(HOSTS) do
         n = 1
         for _ in pool:imap(function(x) return x end, mp.range(1, 30)) do n = n + 1 end
         print(n)]], how))
+    end)
+
+    -- Whoever has Lua's own os.exit closes the state all the same: what is the library's does nothing then.
+    it("closes nothing of the library's that is its parent's, by whatever means", function()
+      local text = [[
+        local exit
+        for i = 1, 9 do
+          local name, value = debug.getupvalue(os.exit, i)
+          if name == "exit" then exit = value end
+        end
+        package.loaded.raw = { exit = exit } -- by this name a task finds it
+        local q, lock, sem = mp.Queue(), mp.Lock(), mp.Semaphore(1)
+        local permits, gate, sum = mp.BoundedSemaphore(1), mp.Value "?", 0
+        local pool <close> = mp.Pool { workers = 2, retries = 1 }
+        local quiet <close> = mp.Process(mp.sleep, 0.2):start()
+        do
+          local a <close> = lock:acquire()
+          local b <close> = sem:acquire()
+          local c <close> = permits:acquire()
+          local function wait(x) if x > 10 then gate:wait(false) end return x end
+          for i, v in pool:imap(wait, mp.range(1, 300), { chunk = 1 }) do
+            sum = sum + v
+            if i == 10 then
+              mp.spawn(function() exit(0, true) end):join()
+              gate.value = true
+            end
+          end
+          for _, v in pool:imap_unordered(function(x) if x == 7 then exit(0, true) end return x end,
+            mp.range(1, 20), { on_error = "collect" }) do sum = sum + (v or 0) end
+          print(sum, sem:get_value(), permits:get_value(), mp.spawn(function() return lock:acquire(0) end):result())
+        end
+        print(sem:get_value(), permits:get_value(), q:put(1), q:get(), quiet:is_alive())]]
+      assert.same({ code = 0, err = "",
+        out = 300 * 301 // 2 + 210 - 7 .. "\t0\t0\tnil\ttimed out\ttimeout\n1\t1\ttrue\t1\ttrue\n" }, run(text, how))
     end)
 
     it("is in the first process what it is in Lua", function()

@@ -202,6 +202,27 @@ describe("A future", function()
     pool:join()
   end)
 
+  it("is its maker's: a child that has inherited it may read what was settled before, and no more", function()
+    local pool <close> = mp.Pool(2)
+    local gate, settled = mp.Value("?"), pool:submit(square, 3)
+    local pending, called = pool:submit(wait_at, gate), 0
+    assert.equal(9, settled:get())
+    pending:on_done(function() called = called + 1 end)
+    local p <close> = mp.spawn(function()
+      for name, use in pairs {
+        get = function() pending:get() end, wait = function() pending:wait(0) end,
+        done = function() return (pending:done()) end, cancel = function() return (pending:cancel()) end,
+        on_done = function() pending:on_done(print) end, as_completed = function() mp.as_completed { pending } end,
+      } do raises(("'%s': a future can be used only by the process that made it"):format(name), use) end
+      raises("'wait': a future can be used only", function() mp.wait { settled, pending } end)
+      return settled:get(), settled:done(), mp.wait { settled }[1] == settled
+    end)
+    assert.same({ 9, true, true }, { p:result() })
+    gate.value = true
+    pending:get()
+    assert.equal(1, called)
+  end)
+
   it("F16, PROBE 1.8 with: of a pool that is closed is still done", function()
     local pool = mp.Pool(2)
     local futures = {}

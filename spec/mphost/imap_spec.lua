@@ -105,6 +105,29 @@ describe("imap", function()
     assert.is_true(ran.value <= before + 2)
   end)
 
+  it("is its maker's: a child that has inherited a loop can neither go on with it nor end it", function()
+    local pool <close> = mp.Pool(2)
+    for _, method in ipairs { "imap", "imap_unordered" } do
+      local following, state, control, closing = pool[method](pool, square, mp.range(1, 300), { window = 20 })
+      local sum = select(2, following(state, control))
+      local loop = coroutine.wrap(function()
+        for i in following, state, control, closing do coroutine.yield(i) end
+      end)
+      loop()
+      local p <close> = mp.spawn(function()
+        raises(("'%s': its iterator can be used only by the process that made it"):format(method),
+          function() following(state, control) end)
+        local _, why = pcall(loop)
+        do local _ <close> = closing end
+        return why
+      end)
+      assert.truthy(p:result():find "imap_spec.lua:%d+: '[%a_]+': its iterator")
+      local n = 2
+      for _, v in following, state, control do n, sum = n + 1, sum + v end
+      assert.equal(300, n)
+    end
+  end)
+
   it("F03: raises an item's error at its place", function()
     local pool <close> = mp.Pool(2)
     local got = {}
