@@ -25,9 +25,9 @@ local function usable(self, name, depth)
   end
   if self:_is_here() and self._state == "open" then return end
   if self._pid ~= core.pid() then
-    error(("'%s': a pool can be used only by the process that made it"):format(name), level)
+    check.raise(("'%s': a pool can be used only by the process that made it"):format(name), level)
   end
-  if self._state ~= "open" then error(("'%s': the pool is %s"):format(name, self._state), level) end
+  if self._state ~= "open" then check.raise(("'%s': the pool is %s"):format(name, self._state), level) end
 end
 
 -- The pool and the function of a call. depth: functions between the method and here.

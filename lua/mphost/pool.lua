@@ -32,23 +32,32 @@ function Pool.__unpack(id)
   return by_id[id] or error("a pool cannot be sent to a process that was started before it", 0)
 end
 
----No more calls; what has been asked for is done, then the workers leave.
+-- Raises, at the line of the caller of the method, in any other process than its maker: also in its workers.
+local function check_maker(self, name)
+  if self._pid == core.pid() then return end
+  check.raise(("'%s': only the process that made the pool can do that"):format(name), 3)
+end
+
+---No more calls; what has been asked for is done, then the workers leave. Raises in a task, and in a child: the pool is
+---its maker's.
 function methods:close()
   methods._self(self, "close")
-  if self._state ~= "open" or self._pid ~= core.pid() then return end
+  check_maker(self, "close")
+  if self._state ~= "open" then return end
   self._state = "closed"
   self:_call_over()
 end
 
----Waits until the work is done and the workers have left; after close or terminate.
+---Waits until the work is done and the workers have left; after close or terminate. Raises where close does.
 ---@param timeout number?  seconds for the whole call
 ---@return true? ended  nil, message, "timeout"
 ---@return string? message
 ---@return string? name
 function methods:join(timeout)
   methods._self(self, "join")
-  if timeout ~= nil then check.type(1, 1, "join", timeout, "number") end
-  if self._state == "open" then error("'join': close or terminate the pool first", 2) end
+  check.timeout(1, 1, "join", timeout)
+  check_maker(self, "join")
+  if self._state == "open" then check.raise("'join': close or terminate the pool first", 2) end
   if self._closed then return true end
   local deadline = timeout and core.clock() + timeout
   if not wait.some({ self }, {}, function() return #self._calls + self._queued == 0 end, timeout) then
@@ -60,10 +69,10 @@ function methods:join(timeout)
   return true
 end
 
----Kills the workers, whatever they are doing; what is pending is cancelled.
+---Kills the workers, whatever they are doing; what is pending is cancelled. Raises where close does.
 function methods:terminate()
   methods._self(self, "terminate")
-  if self._pid ~= core.pid() then return end
+  check_maker(self, "terminate")
   self._state = "terminated"
   for _, call in ipairs(self:_pending()) do call:cancel() end
   crew.kill(self)
@@ -93,7 +102,8 @@ end
 
 -- Called when a call of it is over.
 function methods:_call_over()
-  if self._state == "closed" and #self._calls + self._queued == 0 then self._core:stop() end
+  if self._state ~= "closed" or self._pid ~= core.pid() then return end
+  if #self._calls + self._queued == 0 then self._core:stop() end
 end
 
 -- Whether its calls run in this process.

@@ -483,6 +483,42 @@ describe("Pool", function()
     assert.same(squares(3), pool:map(square, { 1, 2, 3 })) -- the child's end did it no harm
   end)
 
+  it("is ended by its maker only: not in a task of its own, not in a child", function()
+    local pool <close> = mp.Pool(2)
+    pool:map(square, { 1 })
+    local function end_it(how)
+      local _, why = pcall(function() pool[how](pool) end)
+      local _, of_tail = pcall(function() return pool[how](pool) end)
+      return why, of_tail
+    end
+    for _, how in ipairs { "close", "terminate", "join" } do
+      local text = ("'%s': only the process that made the pool can do that"):format(how)
+      local of_task, of_child = { pool:apply(end_it, how) }, { mp.spawn(end_it, how):result() }
+      for _, got in ipairs { of_task, of_child } do
+        assert.truthy(got[1]:find "^[^\n]*pool_spec.lua:%d+: '", got[1])
+        assert.truthy(got[1]:find(text, 1, true), got[1])
+        assert.equal(text, got[2]:match "'.*")
+      end
+    end
+    assert.equal(3, pool:apply(function() -- what a scope closes is let go of silently
+      local _ <close> = pool
+      return 3
+    end))
+    assert.same(squares(3), pool:map(square, { 1, 2, 3 }))
+    pool:close()
+    assert.is_true(pool:join())
+  end)
+
+  it("names no line of the library's where the user's is gone", function()
+    local pool <close> = mp.Pool(1)
+    pool:map(square, { 1 })
+    local p <close> = mp.spawn(function() return pool:map(square, { 1 }) end)
+    local err = error_of(p.result, p)
+    assert.equal("'map': a pool can be used only by the process that made it", err.message)
+    local list = mp.spawn(function() return mp.map(5) end)
+    assert.equal("bad argument #1 to 'map' (function expected, got number)", error_of(list.result, list).message)
+  end)
+
   it("O20: leaks nothing in 200 calls", function()
     helper.deadline(30)
     local pool <close> = mp.Pool(2)
