@@ -367,6 +367,13 @@ methods._grouped = grouped
 -- Of a reduce: either all of its items have a result, or there is none.
 methods._reduce_known = { chunk = "number", retries = "number", timeout = "number", progress = "boolean|function" }
 
+---Raises at the line of the caller's caller.
+---@param options any
+function methods._refuse_on_error(options)
+  if type(options) ~= "table" or options.on_error == nil then return end
+  check.raise("'reduce' has no on_error: it has one result of all items, or the error of one", 3)
+end
+
 ---The options of a reduce, which know their types. Two frames below whoever called the library.
 ---@param options table
 ---@return table
@@ -406,12 +413,14 @@ end
 ---@param given table|function
 ---@param init any  merged in front of all; the result for no items
 ---@param options {chunk: integer?, timeout: number?, retries: integer?, progress: boolean|function|nil}?  as map;
----chunk: how many items are merged in one go (by itself that depends on their number alone), or tried again
+---chunk: how many items are merged in one go (by itself that depends on their number alone), or tried again. There is
+---no on_error: an item that fails fails them all, since there is but one result
 ---@return any
 function methods:reduce(f, merge, given, init, options)
   check_call(self, "reduce", f, 0)
   check.callable(1, 2, "reduce", merge)
   local list, n = items.list(1, 3, "reduce", given)
+  methods._refuse_on_error(options)
   if options ~= nil then
     check.type(1, 5, "reduce", options, "table")
     check.options(1, "reduce", options, methods._reduce_known)

@@ -316,6 +316,10 @@ describe("Pool", function()
     raises("bad argument #1 to 'Pool' (table expected, got string)", function() mp.Pool("4") end)
     raises("'init' to 'Pool': function expected, got number", function() mp.Pool { init = 1 } end)
     raises("'join': close or terminate the pool first", function() pool:join() end)
+    raises("bad argument #1 to 'join' (a number of seconds expected, got nan)", function() pool:join(0 / 0) end)
+    raises("'reduce' has no on_error: ",
+      function() pool:reduce(square, math.max, { 1 }, nil, { on_error = "collect" }) end)
+    raises("'reduce' has no on_error: ", function() mp.reduce(square, math.max, { 1 }, nil, { on_error = "raise" }) end)
   end)
 
   it("O16: takes no calls once it is closed", function()
