@@ -54,13 +54,20 @@ local function prepare(pool)
   return options.memory and set_limit(options.memory)
 end
 
+---No workers, nothing in flight.
+---@param pool table
+function crew.clear(pool)
+  pool._workers, pool._slots = {}, {}
+  pool._calls, pool._queue, pool._queued = {}, { first = 1, last = 0 }, 0
+end
+
 local function worker_body(pool, number)
   return function()
     local ok, record = true, nil
     process.become({ name = ("%s-%d"):format(pool.name, number), daemon = true, _parent_pid = pool._pid },
       pool._seed + number)
     pool._worker_pid = core.pid()
-    pool._calls, pool._workers, pool._slots = {}, {}, {} -- its maker's, when this was forked in the middle of a call
+    crew.clear(pool) -- what is there is its maker's, when this was forked in the middle of a call
     if pool._options.pin then core.pin(number - 1) end
     local unfit = prepare(pool)
     if not unfit and pool._init then ok, record = crew.guarded(pool._init) end

@@ -193,11 +193,11 @@ function pool.make(options, inherited)
   local self = setmetatable({
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = read.retries or 0, _options = read, _inherited = inherited, _id = ("%d:%d"):format(core.pid(), count),
-    _state = "open", _pid = core.pid(), _core = handle, _shapes = {}, _workers = {}, _slots = {},
-    _calls = {}, _queue = { first = 1, last = 0 }, _queued = 0, _made = 0, _deaths = 0,
+    _state = "open", _pid = core.pid(), _core = handle, _shapes = {}, _made = 0, _deaths = 0,
     _seed = read.seed or process.seed(),
     _stats = { done = 0, failed = 0, busy = 0, deaths = 0, started = 0 },
   }, Pool)
+  crew.clear(self)
   open_pools[self] = true
   by_id[self._id] = self
   return self

@@ -116,7 +116,7 @@ describe("A pool some of whose workers die", function()
     local known = pool:map(function()
       if tries:add(1) == 1 then die() end
       mp.sleep(0.05)
-      return #pool._calls + #pool._workers
+      return #pool._calls + pool._queued + #pool._workers
     end, { 1, 2, 3, 4 }, { chunk = 1 })
     assert.same({ 0, 0, 0, 0 }, table.move(known, 1, 4, 1, {}))
   end)
