@@ -1,10 +1,10 @@
--- map of x*x+1 over 100 000 integers by two workers, in chunks of several sizes, beside the plain loop.
+-- map of x*x+1 over a list of 100 000 integers by two workers, in chunks of several sizes, beside the plain loop.
 local mp = require "mphost"
 local work = require "work"
 
 local n = work.count(100000)
 local function square(x) return x * x + 1 end
-local items = mp.range(1, n)
+local items = work.list(n)
 
 -- The median of three.
 local function rate(map)

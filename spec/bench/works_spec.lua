@@ -56,6 +56,12 @@ describe("bench", function()
     assert.same({}, problems)
   end)
 
+  it("maps lists, as the twins do: the plain loop beside a map would pay for a range's function", function()
+    for name in lfs.dir(DIR) do
+      if name:find "%.lua$" then assert.is_nil(tool.read(DIR .. "/" .. name):find("mp.range", 1, true), name) end
+    end
+  end)
+
   it("prints one table and writes the same as JSON", function()
     if not plain then return end
     helper.deadline(60)

@@ -18,6 +18,16 @@ function work.figure(name, value)
   io.flush()
 end
 
+---The list of 1 to n: what a plain loop takes is one step of a table, as Python's twin has it. (An mp.range calls a
+---function at each.)
+---@param n integer
+---@return integer[]
+function work.list(n)
+  local list = {}
+  for i = 1, n do list[i] = i end
+  return list
+end
+
 ---An iterator over 1 to n, of which nobody can tell how many there will be.
 ---@param n integer
 ---@return fun(): integer?
