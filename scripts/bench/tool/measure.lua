@@ -17,9 +17,15 @@ local function quoted(s)
   return "'" .. s:gsub("'", "'\\''") .. "'"
 end
 
+-- What a command begins with so that nothing is left of it, however we or it end: also when an interrupt closes the
+-- pipe that it prints into.
+local function leash(build)
+  return ("%s %d "):format(quoted(build .. "/bench/leash"), SECONDS)
+end
+
 -- Figures by name, the reason when the work says that something is absent; nil and all output when it failed.
 local function run(command)
-  local pipe <close> = assert(io.popen(("timeout -k 5 %d %s </dev/null 2>&1"):format(SECONDS, command)))
+  local pipe <close> = assert(io.popen(("exec %s </dev/null 2>&1"):format(command)))
   local output = pipe:read "a"
   local ok = pipe:close()
   if not ok then return nil, command .. "\n" .. output end
@@ -50,8 +56,8 @@ end
 ---@return string[] missing  peers of which no module can be loaded
 function measure.contestants(setup)
   local list, missing = {}, {}
-  local environment = ("env LUA_PATH='%s/tool/?.lua;;' PYTHONPATH='%s/tool' PYTHONDONTWRITEBYTECODE=1 ")
-    :format(setup.dir, setup.dir)
+  local environment = ("%senv LUA_PATH='%s/tool/?.lua;;' PYTHONPATH='%s/tool' PYTHONDONTWRITEBYTECODE=1 ")
+    :format(leash(setup.build), setup.dir, setup.dir)
   local function add(name, program, pattern)
     list[#list + 1] = { name = name, command = function(work)
       local path = pattern:format(work)
@@ -124,7 +130,7 @@ end
 ---@param scale number
 ---@return table<string, number>
 function measure.machine(build, scale)
-  return assert(run(("%s/bench/machine %g"):format(quoted(build), scale)))
+  return assert(run(("%s%s %g"):format(leash(build), quoted(build .. "/bench/machine"), scale)))
 end
 
 return measure
