@@ -8,6 +8,11 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+refuse() { # what is asked for makes no sense: before anything is built
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 2
+}
+
 baseline=no
 options=()
 while (($#)); do
@@ -15,7 +20,10 @@ while (($#)); do
   --no-install) install=no ;;
   --help) sed -n '2,7s/^# //p' "$0" && exit ;;
   --baseline) baseline=yes ;;
-  --json | --html) options+=("$1" "$(realpath -m "${2:?$1 needs a file}")") && shift ;;
+  --json | --html)
+    [[ -n ${2-} && $2 != -* ]] || refuse "$1 needs a file"
+    options+=("$1" "$(realpath -m -- "$2")") && shift
+    ;;
   --readme) options+=(--readme "$top/README.md") ;;
   *) options+=("$1") ;;
   esac

@@ -4,6 +4,7 @@ local helper = require "support.helper"
 local json = require "dkjson"
 local lfs = require "lfs"
 local measure = require "measure"
+local readme = require "readme"
 local tool = require "mphost.tool"
 local works = require "works"
 
@@ -81,12 +82,28 @@ describe("bench", function()
     assert.truthy(page:find("scripts/bench.sh --quick value_add lock", 1, true))
   end)
 
-  it("refuses what it does not know", function()
-    local r = tool.shell(("$M %s/tool/run.lua --build '%s' no_such_work"):format(DIR, BUILD))
-    assert.same({ 2, "bench: no work 'no_such_work' in tool/works.lua\n" }, { r.code, r.err })
-    r = tool.shell(("$M %s/tool/run.lua --build '%s' --loud"):format(DIR, BUILD))
-    assert.same({ 2, "bench: unknown option '--loud'\n" }, { r.code, r.err })
-    r = tool.shell(("$M %s/tool/run.lua --build '%s' --readme README.md lock"):format(DIR, BUILD))
-    assert.same({ 2, "bench: --readme wants all works, whole\n" }, { r.code, r.err })
+  it("says what it could not write", function()
+    if not plain then return end
+    helper.deadline(60)
+    local r = tool.shell(("$M %s/tool/run.lua --build '%s' --quick --json /dev/full value_add >/dev/full")
+      :format(DIR, BUILD))
+    assert.equal(1, r.code)
+    assert.truthy(r.err:find("bench: /dev/full: No space left on device\n", 1, true), r.err)
+    assert.truthy(r.err:find("bench: No space left on device\n", 1, true), r.err)
+  end)
+
+  it("refuses at once what it does not know or could not do", function()
+    local function refused(options, why)
+      local r = tool.shell(("$M %s/tool/run.lua --build '%s' %s"):format(DIR, BUILD, options))
+      assert.same({ 2, "bench: " .. why .. "\n" }, { r.code, r.err })
+    end
+    refused("no_such_work", "no work 'no_such_work' in tool/works.lua")
+    refused("--loud", "unknown option '--loud'")
+    refused("--readme README.md lock", "--readme wants all works, whole")
+    refused("lock --json", "option '--json' needs a value")
+    refused("--json --quick lock", "option '--json' needs a value")
+    refused("--html /dev/null/page lock", "/dev/null/page: Not a directory")
+    refused("--json /tmp lock", "/tmp: Is a directory")
+    refused("--readme /dev/null", ("/dev/null has no lines '%s' and '%s'"):format(readme.FIRST, readme.LAST))
   end)
 end)

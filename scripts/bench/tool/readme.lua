@@ -1,4 +1,5 @@
 -- The table in README.md, between two lines that stay.
+local output = require "output"
 local report = require "report"
 
 local readme = {}
@@ -24,23 +25,36 @@ function readme.text(rows, about, command)
   return table.concat(parts)
 end
 
----Puts text between the two lines of a file.
+-- What stands before and after; nil and why.
+local function around(path)
+  local file <close>, why = io.open(path)
+  if not file then return nil, why end
+  local whole = file:read "a"
+  local _, first = whole:find(readme.FIRST .. "\n", 1, true)
+  local last = first and whole:find(readme.LAST, first, true)
+  if not last then return nil, ("%s has no lines '%s' and '%s'"):format(path, readme.FIRST, readme.LAST) end
+  return whole:sub(1, first), whole:sub(last)
+end
+
+---Whether readme.write will do.
+---@param path string
+---@return true?
+---@return string? why
+function readme.check(path)
+  local before, why = around(path)
+  if not before then return nil, why end
+  return output.check_replace(path)
+end
+
+---Puts text between the two lines of a file, as one step.
 ---@param path string
 ---@param text string
 ---@return true?
 ---@return string? why  the lines are not there, or the file cannot be written
 function readme.write(path, text)
-  local file, why = io.open(path)
-  if not file then return nil, why end
-  local whole = file:read "a"
-  file:close()
-  local _, first = whole:find(readme.FIRST .. "\n", 1, true)
-  local last = first and whole:find(readme.LAST, first, true)
-  if not last then return nil, ("%s has no lines '%s' and '%s'"):format(path, readme.FIRST, readme.LAST) end
-  file, why = io.open(path, "w")
-  if not file then return nil, why end
-  file:write(whole:sub(1, first), text, whole:sub(last))
-  return file:close()
+  local before, after = around(path)
+  if not before then return nil, after end
+  return output.replace(path, before .. text .. after)
 end
 
 return readme

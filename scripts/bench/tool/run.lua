@@ -8,6 +8,7 @@ package.path = dir .. "/tool/?.lua;" .. package.path
 local json = require "dkjson"
 local machine = require "machine"
 local measure = require "measure"
+local output = require "output"
 local page = require "page"
 local readme = require "readme"
 local report = require "report"
@@ -24,7 +25,8 @@ local function parse(args)
   local options, names, at = { rounds = 5, scale = 1 }, {}, 1
   local function value(name)
     at = at + 1
-    return args[at] or die("option '%s' needs a value", name)
+    if not args[at] or args[at]:find "^%-" then die("option '%s' needs a value", name) end
+    return args[at]
   end
   while args[at] do
     local a = args[at]
@@ -48,11 +50,13 @@ local function choose(names)
   return chosen
 end
 
-local function write(path, ...)
-  local file, why = io.open(path, "w")
-  if not file then return die("%s", why) end
-  file:write(...)
-  file:close()
+-- Refuses what could not be written at the end.
+local function check_files(options)
+  for name, check in pairs { json = output.check, html = output.check, readme = readme.check } do
+    local ok, why = true, nil
+    if options[name] then ok, why = check(options[name]) end
+    if not ok then die("%s", why) end
+  end
 end
 
 local function samples_of_all(chosen, contestants, options)
@@ -72,6 +76,7 @@ end
 local function main()
   local options, names = parse(arg)
   local chosen = choose(names)
+  check_files(options)
   local contestants, missing = measure.contestants {
     mphost = arg[-1], build = options.build, python = options.python, dir = dir,
   }
@@ -83,19 +88,22 @@ local function main()
   local text = machine.text(about) .. ("medians of %d rounds, ± half of what lies between the least and the most\n")
     :format(options.rounds)
   local short = options.scale < 1
-  io.write(text, short and "\nSHORT RUN: the figures mean nothing\n" or "", "\n")
-  io.write(report.table(rows), report.missing(rows))
+  local function done(ok, why)
+    if ok then return end
+    io.stderr:write("bench: ", why, "\n")
+    failed = true
+  end
+  done(io.write(text, short and "\nSHORT RUN: the figures mean nothing\n" or "", "\n", report.table(rows),
+    report.missing(rows)))
+  done(io.stdout:flush())
   local command = table.concat({ "scripts/bench.sh", short and "--quick" or ("--rounds %d"):format(options.rounds),
     table.unpack(names) }, " ")
   if options.json then
-    write(options.json, json.encode({ machine = about, rounds = options.rounds, scale = options.scale, rows = rows },
-      { indent = true }), "\n")
+    local all = { machine = about, rounds = options.rounds, scale = options.scale, rows = rows }
+    done(output.write(options.json, json.encode(all, { indent = true }) .. "\n"))
   end
-  if options.html then write(options.html, page.html(rows, text, command, short)) end
-  if options.readme then
-    local ok, why = readme.write(options.readme, readme.text(rows, text, command))
-    if not ok then die("%s", why) end
-  end
+  if options.html then done(output.write(options.html, page.html(rows, text, command, short))) end
+  if options.readme then done(readme.write(options.readme, readme.text(rows, text, command))) end
   os.exit(failed and 1 or 0, true)
 end
 
