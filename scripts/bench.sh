@@ -3,6 +3,8 @@
 # installs what is missing (Debian 12, as root or through sudo), builds mphost and the C twins into build/
 # and runs the works (all, or those named: scripts/bench/NAME.lua) in turns with Python's multiprocessing,
 # Debian's Lua libraries and plain C. Prints one table; --html draws it, --readme writes it into README.md.
+# N is 5; all works five times take about 8 minutes on an idle machine of two CPUs. --quick does a twentieth
+# of the work, once: whether all of it runs.
 # scripts/bench.sh --baseline counts instructions instead and writes scripts/bench/baseline.json, to which
 # scripts/test.sh compares.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -18,17 +20,27 @@ options=()
 while (($#)); do
   case $1 in
   --no-install) install=no ;;
-  --help) sed -n '2,7s/^# //p' "$0" && exit ;;
+  --help) sed -n '2,9s/^# //p' "$0" && exit ;;
   --baseline) baseline=yes ;;
   --json | --html)
     [[ -n ${2-} && $2 != -* ]] || refuse "$1 needs a file"
     options+=("$1" "$(realpath -m -- "$2")") && shift
     ;;
+  --rounds)
+    [[ ${2-} =~ ^0*[1-9][0-9]*$ ]] || refuse "--rounds needs a whole number from 1 on"
+    options+=("$1" "$2") && shift
+    ;;
+  --quick) options+=("$1") ;;
   --readme) options+=(--readme "$top/README.md") ;;
-  *) options+=("$1") ;;
+  -*) refuse "unknown option '$1'" ;;
+  *)
+    [[ -f $top/scripts/bench/$1.lua ]] || refuse "no work '$1': there is no scripts/bench/$1.lua"
+    options+=("$1")
+    ;;
   esac
   shift
 done
+[[ $baseline == no || ${#options[@]} == 0 ]] || refuse "--baseline is all or nothing: it goes with nothing else"
 
 if [[ $baseline == yes ]]; then
   need "${build_packages[@]}" valgrind lua-dkjson

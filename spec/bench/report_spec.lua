@@ -18,6 +18,11 @@ describe("report", function()
     assert.is_nil(report.statistics(nil))
   end)
 
+  it("says what the figures are", function()
+    assert.equal("figures of 1 round\n", report.rounds(1))
+    assert.truthy(report.rounds(2):find "^medians of 2 rounds, ± ")
+  end)
+
   it("says how many times as good as Python, and what part of the limit", function()
     local samples = { mphost = { f = { 10 } }, python = { f = { 2 } }, limit = { f = { 40 }, ["f.lua"] = { 20 } } }
     local more = row_of("more", nil, samples)

@@ -67,7 +67,7 @@ describe("bench", function()
     if not plain then return end
     helper.deadline(60)
     local file, drawn = os.tmpname(), os.tmpname()
-    local r = tool.shell(("$M %s/tool/run.lua --build '%s' --quick --json %s --html %s value_add lock")
+    local r = tool.shell(("$M %s/tool/run.lua --build '%s' --rounds 2 --quick --json %s --html %s value_add lock lock")
       :format(DIR, BUILD, file, drawn))
     local written, page = json.decode(tool.take(file)), tool.take(drawn)
     assert.equal(0, r.code, r.err)
@@ -76,10 +76,12 @@ describe("bench", function()
     assert.truthy(r.out:find "round trip: %d")
     assert.same({ "value_add", "value_add", "lock" },
       { written.rows[1].work, written.rows[2].work, written.rows[3].work })
-    assert.equal(1, #written.rows[1].mphost.values)
+    assert.equal(4, #written.rows)
+    assert.equal(2, #written.rows[1].mphost.values) -- as --rounds says, --quick or not
+    assert.truthy(r.out:find "medians of 2 rounds")
     assert.is_number(written.machine.before.pingpong)
     assert.equal(4, select(2, page:gsub('<div class="row">', "")))
-    assert.truthy(page:find("scripts/bench.sh --quick value_add lock", 1, true))
+    assert.truthy(page:find("scripts/bench.sh --quick --rounds 2 value_add lock<", 1, true))
   end)
 
   it("says what it could not write", function()
@@ -92,6 +94,22 @@ describe("bench", function()
     assert.truthy(r.err:find("bench: No space left on device\n", 1, true), r.err)
   end)
 
+  it("has scripts/bench.sh refuse before it installs or builds anything", function()
+    local function refused(options, why)
+      local r = tool.shell("scripts/bench.sh --no-install " .. options)
+      assert.same({ code = 2, out = "", err = "bench.sh: " .. why .. "\n" }, r)
+    end
+    refused("--json", "--json needs a file")
+    refused("--html --quick", "--html needs a file")
+    refused("--rounds", "--rounds needs a whole number from 1 on")
+    refused("--rounds 0", "--rounds needs a whole number from 1 on")
+    refused("--rounds --quick lock", "--rounds needs a whole number from 1 on")
+    refused("--loud", "unknown option '--loud'")
+    refused("lock no_such_work", "no work 'no_such_work': there is no scripts/bench/no_such_work.lua")
+    refused("--baseline lock", "--baseline is all or nothing: it goes with nothing else")
+    refused("--quick --baseline", "--baseline is all or nothing: it goes with nothing else")
+  end)
+
   it("refuses at once what it does not know or could not do", function()
     local function refused(options, why)
       local r = tool.shell(("$M %s/tool/run.lua --build '%s' %s"):format(DIR, BUILD, options))
@@ -99,6 +117,10 @@ describe("bench", function()
     end
     refused("no_such_work", "no work 'no_such_work' in tool/works.lua")
     refused("--loud", "unknown option '--loud'")
+    for _, n in ipairs { "0", "-1", "1.5", "1e1", "many" } do
+      refused("lock --rounds " .. n, n == "-1" and "option '--rounds' needs a value" or
+        ("--rounds needs a whole number from 1 on, not '%s'"):format(n))
+    end
     refused("--readme README.md lock", "--readme wants all works, whole")
     refused("lock --json", "option '--json' needs a value")
     refused("--json --quick lock", "option '--json' needs a value")

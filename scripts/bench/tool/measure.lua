@@ -46,7 +46,9 @@ end
 -- The Lua interpreter that can load a peer's module, nil if none can.
 local function interpreter(peer)
   for _, lua in ipairs { "lua5.4", "lua5.3" } do -- Debian has some for 5.3 only
-    if os.execute(("%s -e 'require \"%s\"' >/dev/null 2>&1"):format(lua, MODULES[peer] or peer)) then return lua end
+    local pipe <close> = assert(io.popen(("%s -e 'require \"%s\"' 2>&1"):format(lua, MODULES[peer] or peer)))
+    pipe:read "a" -- no os.execute: while it runs, SIGINT is ignored
+    if pipe:close() then return lua end
   end
 end
 

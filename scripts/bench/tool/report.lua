@@ -78,6 +78,14 @@ function report.rows(work, samples, absent)
   return rows
 end
 
+---What the figures are.
+---@param n integer  rounds
+---@return string  a line
+function report.rounds(n)
+  if n == 1 then return "figures of 1 round\n" end
+  return ("medians of %d rounds, ± half of what lies between the least and the most\n"):format(n)
+end
+
 ---Three digits, or two of a small number.
 ---@param x number
 ---@return string

@@ -1,6 +1,6 @@
 -- The runner behind scripts/bench.sh: mphost run.lua --build DIR [options] [work…].
---   --python PATH  the Python to compare with     --rounds N    at least 5 for figures that are shown
---   --json FILE    writes all of it               --quick       a twentieth of the work, once: does it run?
+--   --python PATH  the Python to compare with     --rounds N    5, or 1 with --quick; 5 or more to be shown
+--   --json FILE    writes all of it               --quick       a twentieth of the work: does it run?
 --   --html FILE    draws it                       --readme FILE writes the table into FILE, between two lines
 local dir = arg[0]:match "^(.*)/tool/[^/]*$"
 package.path = dir .. "/tool/?.lua;" .. package.path
@@ -21,8 +21,14 @@ end
 
 local VALUES = { ["--build"] = true, ["--python"] = true, ["--json"] = true, ["--html"] = true, ["--readme"] = true }
 
+local function rounds(text)
+  local n = text:find "^%d+$" and math.tointeger(text)
+  if not n or n < 1 then die("--rounds needs a whole number from 1 on, not '%s'", text) end
+  return n
+end
+
 local function parse(args)
-  local options, names, at = { rounds = 5, scale = 1 }, {}, 1
+  local options, names, at = { scale = 1 }, {}, 1
   local function value(name)
     at = at + 1
     if not args[at] or args[at]:find "^%-" then die("option '%s' needs a value", name) end
@@ -30,13 +36,14 @@ local function parse(args)
   end
   while args[at] do
     local a = args[at]
-    if a == "--quick" then options.rounds, options.scale = 1, 0.05
-    elseif a == "--rounds" then options.rounds = math.tointeger(value(a)) or die("--rounds needs a number")
+    if a == "--quick" then options.scale = 0.05
+    elseif a == "--rounds" then options.rounds = rounds(value(a))
     elseif VALUES[a] then options[a:sub(3)] = value(a)
     elseif a:sub(1, 1) == "-" then die("unknown option '%s'", a)
-    else names[#names + 1] = a end
+    elseif not names[a] then names[a], names[#names + 1] = true, a end -- twice is once
     at = at + 1
   end
+  options.rounds = options.rounds or options.scale < 1 and 1 or 5
   if not options.build then die "--build DIR is missing" end
   if options.readme and (options.scale < 1 or #names > 0) then die "--readme wants all works, whole" end
   return options, names
@@ -68,7 +75,10 @@ local function samples_of_all(chosen, contestants, options)
     io.stderr:write((": %d s\n"):format(os.time() - start))
     for _, why in ipairs(failures) do io.stderr:write("failed: ", why, "\n") end
     failed = failed or #failures > 0
-    table.move(report.rows(work, samples, absent), 1, #work.figures, #rows + 1, rows)
+    for _, row in ipairs(report.rows(work, samples, absent)) do
+      rows[#rows + 1] = row
+      failed = failed or not row.mphost and not row.absent -- it ran, and printed no such figure
+    end
   end
   return rows, failed
 end
@@ -85,8 +95,7 @@ local function main()
   about.before = measure.machine(options.build, options.scale)
   local rows, failed = samples_of_all(chosen, contestants, options)
   about.after = measure.machine(options.build, options.scale)
-  local text = machine.text(about) .. ("medians of %d rounds, ± half of what lies between the least and the most\n")
-    :format(options.rounds)
+  local text = machine.text(about) .. report.rounds(options.rounds)
   local short = options.scale < 1
   local function done(ok, why)
     if ok then return end
@@ -96,7 +105,7 @@ local function main()
   done(io.write(text, short and "\nSHORT RUN: the figures mean nothing\n" or "", "\n", report.table(rows),
     report.missing(rows)))
   done(io.stdout:flush())
-  local command = table.concat({ "scripts/bench.sh", short and "--quick" or ("--rounds %d"):format(options.rounds),
+  local command = table.concat({ "scripts/bench.sh", (short and "--quick " or "") .. "--rounds " .. options.rounds,
     table.unpack(names) }, " ")
   if options.json then
     local all = { machine = about, rounds = options.rounds, scale = options.scale, rows = rows }

@@ -1,5 +1,6 @@
 -- A file of real text for the works that read one: the licences that every Debian has, over and over. It has no name,
--- only a descriptor of this process, so nothing is left of it however this ends.
+-- only a descriptor of this process, so nothing is left of it however this ends. (No os.execute here: while it runs,
+-- SIGINT is ignored.)
 local text = {}
 
 local SOURCE = "cat /usr/share/common-licenses/* 2>/dev/null"
@@ -13,20 +14,37 @@ local File = {}
 File.__index = File
 function File:__close() self.handle:close() end
 
-local function write(path, source, bytes)
-  local file <close> = assert(io.open(path, "w"))
-  for left = bytes, 1, -#source do assert(file:write(source:sub(1, left))) end
-  assert(file:close())
-  os.execute(("sync '%s'"):format(path)) -- nothing goes to the disk while clocks run
+local function own_pid()
+  local stat <close> = assert(io.open "/proc/self/stat")
+  return stat:read "n"
 end
 
--- Opens the file: by which path others find this descriptor.
-local function hold(path)
-  local handle, stat <close> = assert(io.open(path)), assert(io.open "/proc/self/stat")
-  local link = output_of(("find /proc/%d/fd -lname '%s'"):format(stat:read "n", path)):match "^[^\n]+"
-  if link then return setmetatable({ path = link, handle = handle }, File) end
-  handle:close()
-  error "no descriptor under /proc"
+-- A name that nobody guesses.
+local function new_name(folder)
+  local random <close> = assert(io.open("/dev/urandom", "rb"))
+  return ("%s/mphost-bench.%016x"):format(folder, string.unpack("<I8", random:read(8)))
+end
+
+-- A new file: without its name, by the path under which others find our descriptor. An interrupt on the way takes the
+-- name along.
+local function hold(folder)
+  local name = new_name(folder)
+  local _ <close> = setmetatable({}, { __close = function() os.remove(name) end })
+  local handle, why = io.open(name, "w")
+  if not handle then return nil, why end
+  local link = output_of(("find /proc/%d/fd -lname '%s'"):format(own_pid(), name)):match "^[^\n]+"
+  return setmetatable({ path = assert(link, "no descriptor under /proc"), handle = handle }, File)
+end
+
+local function fill(file, source, bytes)
+  for left = bytes, 1, -#source do
+    local ok, why = file.handle:write(source:sub(1, left))
+    if not ok then return nil, why end
+  end
+  local ok, why = file.handle:flush()
+  if not ok then return nil, why end
+  output_of(("sync '%s'"):format(file.path)) -- nothing goes to the disk while clocks run
+  return true
 end
 
 ---@param bytes integer
@@ -41,13 +59,13 @@ function text.make(bytes)
   end
   local source = output_of(SOURCE)
   if source == "" then return nil, "no text: " .. SOURCE .. " gives none" end
-  local path = output_of(("mktemp '%s/mphost-bench.XXXXXX'"):format(folder)):match "^[^\n]+"
-  if not path then return nil, "no file could be made in " .. folder end
-  local ok, file = pcall(hold, path)
-  if ok then ok, file = pcall(function() write(path, source, bytes) return file end) end
-  os.remove(path)
+  local file, ok, why
+  file, why = hold(folder)
+  if not file then return nil, why end
+  ok, why = fill(file, source, bytes)
   if ok then return file end
-  return nil, tostring(file)
+  file.handle:close()
+  return nil, why
 end
 
 return text
