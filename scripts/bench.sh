@@ -49,7 +49,7 @@ else
     lua-messagepack lua-dkjson
 fi
 say "building into $top/build"
-build "$top/build" mphost || die "mphost does not build"
+build "$top/build" "mphost bench_leash" || die "mphost does not build"
 cd "$top"
 if [[ $baseline == yes ]]; then
   exec build/mphost scripts/bench/tool/count.lua --write scripts/bench/baseline.json

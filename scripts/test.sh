@@ -51,6 +51,8 @@ check() {
   read -r good bad < <(count_cases "$dir/Testing/Temporary/LastTest.log")
   ((rc == 0 || bad)) || bad=1 # ctest itself went wrong
   say "$name: $good cases good, $bad bad"
+  # What a spec has to say though it is good, which ctest keeps to itself.
+  sed -n 's/^note: /    /p' "$dir/Testing/Temporary/LastTest.log" >&2
   passed=$((passed + good)) failed=$((failed + bad))
 }
 

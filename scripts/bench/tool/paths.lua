@@ -1,11 +1,15 @@
 -- The hot paths, each done n and 3n times between marks, for count.lua to count the instructions of: what the two
--- runs differ by is the cost of 2n. Prints "name n pid" for each path: which process's counts are meant.
+-- runs differ by is the cost of 2n. Prints "name n pid" for each path: which process's counts are meant. Arguments: the
+-- names of those that are wanted, none: all.
 --
 -- A mark is os.setlocale(): a function of the C library that nothing else here calls. Runs on one CPU, where mphost
 -- does not spin: spinning would be counted, and never the same.
 local mp = require "mphost"
 
 local mark = os.setlocale
+
+local wanted = { all = #arg == 0 }
+for _, name in ipairs(arg) do wanted[name] = true end
 
 local function own_pid()
   local file <close> = assert(io.open "/proc/self/stat")
@@ -18,6 +22,7 @@ local function say(name, n, pid)
 end
 
 local function path(name, n, run)
+  if not (wanted.all or wanted[name]) then return end
   run(n // 10 + 1) -- warm
   mark()
   run(n)
@@ -95,11 +100,14 @@ path("map, an item in the parent", 2000, function(n)
 end)
 
 -- The marks are the worker's: items 1000, 2000 and 5000 of one map.
-local pids = pool:map(function(x)
-  if x == 1000 or x == 2000 or x == 5000 then mark() end
-  return x == 1 and own_pid() or x
-end, mp.range(1, 5000), { chunk = 50 })
-say("map, an item in the worker", 1000, pids[1])
+local in_worker = "map, an item in the worker"
+if wanted.all or wanted[in_worker] then
+  local pids = pool:map(function(x)
+    if x == 1000 or x == 2000 or x == 5000 then mark() end
+    return x == 1 and own_pid() or x
+  end, mp.range(1, 5000), { chunk = 50 })
+  say(in_worker, 1000, pids[1])
+end
 
 path("process, start and join, in the parent", 5, function(n)
   for _ = 1, n do mp.Process(same):start():join() end

@@ -19,16 +19,19 @@ local function own_pid()
   return stat:read "n"
 end
 
--- A name that nobody guesses.
-local function new_name(folder)
+local function temporary() return os.getenv "TMPDIR" or "/tmp" end
+
+---A path for something temporary, which nobody guesses.
+---@return string
+function text.new_name()
   local random <close> = assert(io.open("/dev/urandom", "rb"))
-  return ("%s/mphost-bench.%016x"):format(folder, string.unpack("<I8", random:read(8)))
+  return ("%s/mphost-bench.%016x"):format(temporary(), string.unpack("<I8", random:read(8)))
 end
 
 -- A new file: without its name, by the path under which others find our descriptor. An interrupt on the way takes the
 -- name along.
-local function hold(folder)
-  local name = new_name(folder)
+local function hold()
+  local name = text.new_name()
   local _ <close> = setmetatable({}, { __close = function() os.remove(name) end })
   local handle, why = io.open(name, "w")
   if not handle then return nil, why end
@@ -51,7 +54,7 @@ end
 ---@return {path: string}? file  there until it is closed
 ---@return string? why  none could be made
 function text.make(bytes)
-  local folder = os.getenv "TMPDIR" or "/tmp"
+  local folder = temporary()
   local free = tonumber(output_of(("df -Pk '%s' | tail -n 1"):format(folder)):match "^%S+%s+%d+%s+%d+%s+(%d+)") or 0
   local needed = bytes * 1.1 // 1024 + 10240
   if free < needed then
@@ -60,7 +63,7 @@ function text.make(bytes)
   local source = output_of(SOURCE)
   if source == "" then return nil, "no text: " .. SOURCE .. " gives none" end
   local file, ok, why
-  file, why = hold(folder)
+  file, why = hold()
   if not file then return nil, why end
   ok, why = fill(file, source, bytes)
   if ok then return file end
