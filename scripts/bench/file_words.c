@@ -50,4 +50,11 @@ int main(int argc, char **argv) {
   if (text == MAP_FAILED) return 1;
   count(text, text + size);
   bench_figure("rate", (double)size / (bench_now() - start) / 1e6);
+  uint64_t distinct = 0, squares = 0;
+  for (const struct word *w = words; w < words + SLOTS; w++) {
+    distinct += w->n > 0;
+    squares += w->n * w->n;
+  }
+  bench_check("distinct", distinct);
+  bench_check("squares", squares);
 }

@@ -21,3 +21,7 @@ local start = mp.clock()
 local words = pool:reduce(count, merge, file:chunks(64))
 work.figure("rate", #file / (mp.clock() - start) / 1e6)
 assert(words.the > 0)
+local distinct, squares = 0, 0
+for _, n in pairs(words) do distinct, squares = distinct + 1, squares + n * n end
+work.check("distinct", distinct)
+work.check("squares", squares)

@@ -1,11 +1,13 @@
-# A Value's documented idiom, `with v.get_lock(): v.value += 1`, by one process and by two.
+# `with v.get_lock()` around one step of the cell itself, by one process and by two: v.value would take the lock again,
+# twice.
 from twin import mp, now, count, figure, pair_time
 
 
 def add(v, n):
+    lock, cell = v.get_lock(), v.get_obj()
     for _ in range(n):
-        with v.get_lock():
-            v.value += 1
+        with lock:
+            cell.value += 1
 
 
 n = count(200000)

@@ -43,6 +43,12 @@ static inline void bench_figure(const char *name, double value) {
   fflush(stdout);
 }
 
+/* Part of the result, which all twins must agree on. */
+static inline void bench_check(const char *name, uint64_t value) {
+  printf("check %s %ju\n", name, (uintmax_t)value);
+  fflush(stdout);
+}
+
 static inline void *bench_shared(size_t size) {
   void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (p == MAP_FAILED) {

@@ -23,16 +23,20 @@ local function leash(build)
   return ("%s %d "):format(quoted(build .. "/bench/leash"), SECONDS)
 end
 
--- Figures by name, the reason when the work says that something is absent; nil and all output when it failed.
+-- Figures by name, the reason when the work says that something is absent, what it says of its result; nil and all
+-- output when it failed.
 local function run(command)
   local pipe <close> = assert(io.popen(("exec %s </dev/null 2>&1"):format(command)))
   local output = pipe:read "a"
   local ok = pipe:close()
   if not ok then return nil, command .. "\n" .. output end
-  local figures, absent = {}, nil
+  local figures, absent, checks = {}, nil, {}
   for line in output:gmatch "[^\n]+" do
     local name, value = line:match "^([%w_.]+) (%S+)$"
-    if name == "absent" then
+    local checked, result = line:match "^check (%S+) (%d+)$"
+    if checked then
+      checks[checked] = result
+    elseif name == "absent" then
       absent = value
     elseif name and tonumber(value) then
       figures[name] = tonumber(value)
@@ -40,7 +44,16 @@ local function run(command)
       return nil, command .. "\n" .. output
     end
   end
-  return figures, absent
+  return figures, absent, checks
+end
+
+-- Whether a twin's result is that of those before it; else what it differs in.
+local function agree(known, checks)
+  for name, result in pairs(checks) do
+    known[name] = known[name] or result
+    if known[name] ~= result then return false, ("%s is %s, not %s as before"):format(name, result, known[name]) end
+  end
+  return true
 end
 
 -- The Lua interpreter that can load a peer's module, nil if none can.
@@ -104,7 +117,7 @@ end
 ---@return table<string, string> absent  contestant -> what it lacks
 ---@return string[] failures  commands with their output
 function measure.work(work, contestants, scale, rounds)
-  local samples, absent, failures, broken = {}, {}, {}, {}
+  local samples, absent, failures, broken, results = {}, {}, {}, {}, {}
   local file <close>, why_not = input(work, scale)
   if not file then return samples, { mphost = why_not }, failures end
   for _ = 1, rounds do
@@ -113,10 +126,12 @@ function measure.work(work, contestants, scale, rounds)
       local command = contestant.command(work.name)
       if not command and work.borrow and work.borrow[name] then command = contestant.command(work.borrow[name]) end
       if command and not absent[name] and not broken[name] then
-        local figures, why = run(("%s %g %s"):format(command, scale, file.path))
-        if not figures then
+        command = ("%s %g %s"):format(command, scale, file.path)
+        local figures, why, checks = run(command)
+        local same, difference = agree(results, checks or {})
+        if not figures or not same then
           broken[name] = true
-          failures[#failures + 1] = why
+          failures[#failures + 1] = figures and command .. "\n" .. difference or why
         else
           absent[name] = why
           keep(samples, name, figures)

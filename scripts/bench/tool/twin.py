@@ -15,6 +15,11 @@ def figure(name, value):
     print(f"{name} {value:.9g}", flush=True)
 
 
+def check(name, value):
+    """Part of the result, which all twins must agree on."""
+    print(f"check {name} {value}", flush=True)
+
+
 def _when_told(barrier, body, *args):
     barrier.wait()
     body(*args)
@@ -36,4 +41,4 @@ def pair_time(body, *args):
     return seconds
 
 
-__all__ = ["mp", "now", "count", "figure", "pair_time"]
+__all__ = ["mp", "now", "count", "check", "figure", "pair_time"]

@@ -18,6 +18,14 @@ function work.figure(name, value)
   io.flush()
 end
 
+---Part of this work's result, which all twins must agree on: a line "check name value".
+---@param name string
+---@param value integer
+function work.check(name, value)
+  io.write(("check %s %d\n"):format(name, value))
+  io.flush()
+end
+
 ---The list of 1 to n: what a plain loop takes is one step of a table, as Python's twin has it. (An mp.range calls a
 ---function at each.)
 ---@param n integer
