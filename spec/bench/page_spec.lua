@@ -40,6 +40,11 @@ describe("page", function()
     assert.truthy(text:find("a &lt;figure&gt; &amp; more", 1, true))
     text = html("M/s", "more", { { least = 2 } }, { mphost = { f = { 0 } } })
     assert.truthy(text:find('width:0.00%', 1, true))
+    assert.is_nil(text:find "failed")
+    local row = report.rows({ name = "w", figures = { { name = "f", label = "a", unit = "us", better = "less",
+      targets = {} } } }, { mphost = { f = { 1 } } }, {}, { python = true, ["luv (lua5.3)"] = true })[1]
+    text = page.html({ row }, "", "", false)
+    assert.truthy(text:find('class="missed">luv (lua5.3) failed</div><div class="missed">Python failed<', 1, true))
     text = html("M/s", "more", {}, {})
     assert.truthy(text:find('class="missed">failed', 1, true))
   end)

@@ -72,6 +72,24 @@ describe("report", function()
     assert.equal("not there: another one: mp.Nothing\n", report.missing { there, missing })
   end)
 
+  it("tells a twin that failed from one that is not there", function()
+    local samples = { mphost = { f = { 1 } }, python = { f = { 2 } }, limit = { f = { 3 }, ["f.lua"] = { 4 } },
+      luv = { f = { 5 } }, posix = { f = { 6 } } }
+    local work = { name = "w", figures = {
+      { name = "f", label = "a figure", unit = "M/s", better = "more", targets = {} } } }
+    local function cells(broken)
+      local row = report.rows(work, samples, {}, broken)[1]
+      return report.markdown({ row }):match "\n| (a figure [^\n]*) |\n$", row
+    end
+    assert.truthy(cells {}:find("1.00 ±0% | 2.00 ±0% | posix 6.00 ±0% | 3.00 ±0% | 4.00 ±0% |", 1, true), (cells {}))
+    local text, row = cells { python = true, limit = true, posix = true }
+    assert.truthy(text:find("1.00 ±0% | failed | luv 5.00 ±0%, posix failed | failed | failed |", 1, true), text)
+    assert.same({ "limit", "posix", "python" }, row.failed)
+    assert.is_nil(row.python or row.over_python or row.limit or row.of_limit)
+    assert.truthy(cells { luv = true, posix = true }:find("| luv failed, posix failed |", 1, true))
+    assert.truthy(cells { mphost = true }:find("| failed | 2.00", 1, true))
+  end)
+
   it("has the same cells in Markdown", function()
     local row = row_of("more", { least = 4 }, { mphost = { f = { 1, 2, 3 } }, python = { f = { 0.5 } } })
     row.label = "a|b *c*"

@@ -84,6 +84,18 @@ describe("bench", function()
     assert.truthy(page:find("scripts/bench.sh --quick --rounds 2 value_add lock<", 1, true))
   end)
 
+  it("shows a twin that failed, and fails", function()
+    if not plain then return end
+    helper.deadline(60)
+    local file = os.tmpname()
+    local r = tool.shell(("$M %s/tool/run.lua --build '%s' --quick --python /bin/false --json %s value_add")
+      :format(DIR, BUILD, file))
+    assert.equal(1, r.code)
+    assert.truthy(r.err:find "failed: [^\n]*/bin/false", r.err)
+    assert.truthy(r.out:find "\nv:add%(1%), alone +M/s +%d[%d.]+ ±0%% +failed +%d", r.out)
+    assert.same({ "python" }, json.decode(tool.take(file)).rows[1].failed)
+  end)
+
   it("says what it could not write", function()
     if not plain then return end
     helper.deadline(60)

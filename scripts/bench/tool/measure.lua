@@ -116,10 +116,11 @@ end
 ---@return table<string, table<string, number[]>> samples  contestant -> figure -> values
 ---@return table<string, string> absent  contestant -> what it lacks
 ---@return string[] failures  commands with their output
+---@return table<string, boolean> broken  contestant -> true: it failed, and takes no further part
 function measure.work(work, contestants, scale, rounds)
   local samples, absent, failures, broken, results = {}, {}, {}, {}, {}
   local file <close>, why_not = input(work, scale)
-  if not file then return samples, { mphost = why_not }, failures end
+  if not file then return samples, { mphost = why_not }, failures, broken end
   for _ = 1, rounds do
     for _, contestant in ipairs(contestants) do
       local name = contestant.name
@@ -139,7 +140,7 @@ function measure.work(work, contestants, scale, rounds)
       end
     end
   end
-  return samples, absent, failures
+  return samples, absent, failures, broken
 end
 
 ---The figures of one program of the machine's own.

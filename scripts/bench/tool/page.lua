@@ -18,6 +18,8 @@ local BARS = {
   { "limit_from_lua", "C from Lua" },
 }
 
+local NAMES = { python = "Python", limit = "C" }
+
 local STYLE = [[
 :root {
   color-scheme: light dark;
@@ -160,6 +162,11 @@ local function name(row)
   end
   if not row.mphost then
     parts[#parts + 1] = ('<div class="missed">%s</div>'):format(escaped(row.absent or "failed"))
+  end
+  for _, failed in ipairs(row.failed) do
+    if failed ~= "mphost" then
+      parts[#parts + 1] = ('<div class="missed">%s failed</div>'):format(escaped(NAMES[failed] or failed))
+    end
   end
   parts[#parts + 1] = "</div>"
   return table.concat(parts)

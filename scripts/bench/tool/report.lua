@@ -22,10 +22,12 @@ local function ratio(better, a, b)
   return over / under
 end
 
+local function is_peer(name) return name ~= "mphost" and name ~= "python" and name ~= "limit" end
+
 local function best_peer(samples, figure)
   local best, best_name
   for name, figures in pairs(samples) do
-    if name ~= "mphost" and name ~= "python" and name ~= "limit" then
+    if is_peer(name) then
       local own = report.statistics(figures[figure.name])
       local over = own and best and ratio(figure.better, own, best)
       if own and (not best or over > 1) then best, best_name = own, name end
@@ -54,16 +56,21 @@ end
 ---@param work table  of works.lua
 ---@param samples table  of measure.work
 ---@param absent table<string, string>
+---@param broken table<string, boolean>?
 ---@return table[]
-function report.rows(work, samples, absent)
-  local rows = {}
+function report.rows(work, samples, absent, broken)
+  local rows, whole, failed = {}, {}, {}
+  for name, figures in pairs(samples) do whole[name] = not (broken and broken[name]) and figures or nil end
+  for name in pairs(broken or {}) do failed[#failed + 1] = name end
+  table.sort(failed)
+  samples = whole
   for _, figure in ipairs(work.figures) do
     local function of(contestant, name)
       return samples[contestant] and report.statistics(samples[contestant][name])
     end
     local row = {
       work = work.name, figure = figure.name, label = figure.label, unit = figure.unit, better = figure.better,
-      grows = work.grows,
+      grows = work.grows, failed = failed,
       mphost = of("mphost", figure.name), absent = absent.mphost, python = of("python", figure.name),
       limit = of("limit", figure.name), limit_from_lua = of("limit", figure.name .. ".lua"), targets = {},
     }
@@ -106,6 +113,26 @@ local function cell(statistics)
   return ("%s ±%.0f%%"):format(number(statistics.median), spread)
 end
 
+local function has_failed(row, name)
+  for _, failed in ipairs(row.failed) do
+    if failed == name then return true end
+  end
+  return false
+end
+
+-- Nothing: there is no such twin.
+local function twin(row, field, name)
+  return has_failed(row, name) and "failed" or cell(row[field])
+end
+
+local function peers(row)
+  local texts = { row.peer and row.peer_name .. " " .. cell(row.peer) }
+  for _, name in ipairs(row.failed) do
+    if is_peer(name) then texts[#texts + 1] = name .. " failed" end
+  end
+  return table.concat(texts, ", ")
+end
+
 local function targets(row)
   local texts = {}
   for k, target in ipairs(row.targets) do
@@ -119,10 +146,10 @@ local COLUMNS = {
   { "work", function(row) return row.label end, left = true },
   { "unit", function(row) return row.unit end, left = true },
   { "mphost", function(row) return row.mphost and cell(row.mphost) or row.absent and "not there" or "failed" end },
-  { "Python", function(row) return cell(row.python) end },
-  { "best Lua peer", function(row) return row.peer and row.peer_name .. " " .. cell(row.peer) or "" end },
-  { "C", function(row) return cell(row.limit) end },
-  { "C from Lua", function(row) return cell(row.limit_from_lua) end },
+  { "Python", function(row) return twin(row, "python", "python") end },
+  { "best Lua peer", peers },
+  { "C", function(row) return twin(row, "limit", "limit") end },
+  { "C from Lua", function(row) return twin(row, "limit_from_lua", "limit") end },
   { "x Python", function(row) return row.over_python and number(row.over_python) or "" end },
   { "x peer", function(row) return row.over_peer and number(row.over_peer) or "" end },
   { "of C", function(row) return row.of_limit and number(row.of_limit) or "" end },

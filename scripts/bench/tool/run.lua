@@ -71,11 +71,11 @@ local function samples_of_all(chosen, contestants, options)
   for _, work in ipairs(chosen) do
     io.stderr:write("==> ", work.name)
     local start = os.time()
-    local samples, absent, failures = measure.work(work, contestants, options.scale, options.rounds)
+    local samples, absent, failures, broken = measure.work(work, contestants, options.scale, options.rounds)
     io.stderr:write((": %d s\n"):format(os.time() - start))
     for _, why in ipairs(failures) do io.stderr:write("failed: ", why, "\n") end
     failed = failed or #failures > 0
-    for _, row in ipairs(report.rows(work, samples, absent)) do
+    for _, row in ipairs(report.rows(work, samples, absent, broken)) do
       rows[#rows + 1] = row
       failed = failed or not row.mphost and not row.absent -- it ran, and printed no such figure
     end
