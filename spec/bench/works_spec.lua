@@ -69,7 +69,8 @@ describe("bench", function()
     local file, drawn = os.tmpname(), os.tmpname()
     local r = tool.shell(("$M %s/tool/run.lua --build '%s' --rounds 2 --quick --json %s --html %s value_add lock lock")
       :format(DIR, BUILD, file, drawn))
-    local written, page = json.decode(tool.take(file)), tool.take(drawn)
+    local encoded, page = tool.take(file), tool.take(drawn)
+    local written = json.decode(encoded)
     assert.equal(0, r.code, r.err)
     assert.truthy(r.out:find("\nwork +unit +mphost +Python +best Lua peer +C +C from Lua +x Python"), r.out)
     assert.truthy(r.out:find "\nv:add%(1%), alone +M/s +%d")
@@ -80,6 +81,18 @@ describe("bench", function()
     assert.equal(2, #written.rows[1].mphost.values) -- as --rounds says, --quick or not
     assert.truthy(r.out:find "medians of 2 rounds")
     assert.is_number(written.machine.before.pingpong)
+    local about = tool.shell("$M -v").out:match "^[^\n]+"
+    assert.equal(about, written.machine.mphost)
+    local foot = r.out:match "\n([^\n]+)\n$"
+    assert.truthy(foot:find(about, 1, true) and page:find("<p>" .. foot .. "</p>", 1, true), foot)
+    local previous = "" -- the keys of the outermost table, and of the first row
+    for key in encoded:gmatch '\n  "(%w+)":' do assert.is_true(previous < key, key) previous = key end
+    previous = ""
+    for key in encoded:match '"rows":%b[]':match "%b{}":gmatch '\n      "([%w_]+)":' do
+      assert.is_true(previous < key, key)
+      previous = key
+    end
+    assert.equal("work", previous)
     assert.equal(4, select(2, page:gsub('<div class="row">', "")))
     assert.truthy(page:find("scripts/bench.sh --quick --rounds 2 value_add lock<", 1, true))
   end)

@@ -1,10 +1,12 @@
 -- What a figure depends on: the machine, what else runs on it, and the versions.
 local machine = {}
 
-local function first_line(command)
+local function known(command)
   local pipe <close> = assert(io.popen(command .. " 2>/dev/null"))
-  return pipe:read "l" or "?"
+  return pipe:read "l"
 end
+
+local function first_line(command) return known(command) or "?" end
 
 -- What the pattern captures in the first line of the file that has it.
 local function found_in(path, pattern)
@@ -23,8 +25,9 @@ local function memory() -- GB
   return kilobytes and tonumber(("%.1f"):format(kilobytes / 1048576))
 end
 
+---@param who {mphost: string, python: string?, dir: string}  of measure.contestants
 ---@return table<string, string|number>
-function machine.describe()
+function machine.describe(who)
   return {
     cpu = cpu_model(),
     cpus = math.tointeger(first_line "nproc"),
@@ -34,7 +37,19 @@ function machine.describe()
     date = os.date "!%Y-%m-%d %H:%M UTC",
     lua = first_line "lua5.4 -v",
     compiler = first_line "gcc --version",
+    mphost = first_line(("'%s' -v"):format(who.mphost)),
+    commit = known(("git -C '%s' describe --always --dirty"):format(who.dir)),
+    python = who.python and first_line(("'%s' --version"):format(who.python)),
   }
+end
+
+---@param about table  of describe
+---@return string  a line: what ran
+function machine.ran(about)
+  local list = { about.mphost .. (about.commit and ", commit " .. about.commit or "") }
+  list[#list + 1] = about.python
+  list[#list + 1] = about.compiler
+  return table.concat(list, "; ") .. "\n"
 end
 
 ---@param about table  of describe; before, after: the figures of machine.c

@@ -83,15 +83,28 @@ local function samples_of_all(chosen, contestants, options)
   return rows, failed
 end
 
+-- All keys in a table and the tables in it, sorted: what is written twice is the same twice.
+local function keys_of(all)
+  local list, seen = {}, {}
+  local function visit(t)
+    for key, value in pairs(t) do
+      if type(key) == "string" and not seen[key] then seen[key], list[#list + 1] = true, key end
+      if type(value) == "table" then visit(value) end
+    end
+  end
+  visit(all)
+  table.sort(list)
+  return list
+end
+
 local function main()
   local options, names = parse(arg)
   local chosen = choose(names)
   check_files(options)
-  local contestants, missing = measure.contestants {
-    mphost = arg[-1], build = options.build, python = options.python, dir = dir,
-  }
+  local who = { mphost = arg[-1], build = options.build, python = options.python, dir = dir }
+  local contestants, missing = measure.contestants(who)
   if #missing > 0 then io.stderr:write("not here: ", table.concat(missing, ", "), "\n") end
-  local about = machine.describe()
+  local about = machine.describe(who)
   about.before = measure.machine(options.build, options.scale)
   local rows, failed = samples_of_all(chosen, contestants, options)
   about.after = measure.machine(options.build, options.scale)
@@ -103,13 +116,14 @@ local function main()
     failed = true
   end
   done(io.write(text, short and "\nSHORT RUN: the figures mean nothing\n" or "", "\n", report.table(rows),
-    report.missing(rows)))
+    report.missing(rows), machine.ran(about)))
+  text = text .. machine.ran(about)
   done(io.stdout:flush())
   local command = table.concat({ "scripts/bench.sh", (short and "--quick " or "") .. "--rounds " .. options.rounds,
     table.unpack(names) }, " ")
   if options.json then
     local all = { machine = about, rounds = options.rounds, scale = options.scale, rows = rows }
-    done(output.write(options.json, json.encode(all, { indent = true }) .. "\n"))
+    done(output.write(options.json, json.encode(all, { indent = true, keyorder = keys_of(all) }) .. "\n"))
   end
   if options.html then done(output.write(options.html, page.html(rows, text, command, short))) end
   if options.readme then done(readme.write(options.readme, readme.text(rows, text, command))) end
