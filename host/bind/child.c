@@ -47,10 +47,15 @@ static int unwind(lua_State *own) {
   call_and_leave(own, 0);
 }
 
+/* A program may have several states. */
+static int is_same_state(lua_State *a, lua_State *b) {
+  return lua_topointer(a, LUA_REGISTRYINDEX) == lua_topointer(b, LUA_REGISTRYINDEX);
+}
+
 int child_unwind(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_State *own = entered.own;
-  if (!own || entered.index != family_index()) return 0;
+  if (!own || entered.index != family_index() || !is_same_state(L, own)) return 0;
   if (!lua_checkstack(own, LUA_MINSTACK)) return luaL_error(L, "stack overflow");
   /* Both outlive the stack that has them; L, a coroutine perhaps, is running. */
   lua_settop(L, 1);

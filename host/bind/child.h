@@ -9,8 +9,8 @@
      child_run(own) -> pcall(body) ------------------------> exit code -> proc_leave
                        -> os.exit(code, true) -> child_unwind -> last(), which leaves with the code
 
-   In a process that an embedding program or other means have made there is no such stack, and
-   child_unwind does nothing. */
+   In a process that an embedding program or other means have made there is no such stack, and in
+   another state of a child it is not that one's: child_unwind does nothing there. */
 #ifndef BIND_CHILD_H
 #define BIND_CHILD_H
 
