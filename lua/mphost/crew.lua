@@ -67,6 +67,7 @@ local function worker_body(pool, number)
     process.become({ name = ("%s-%d"):format(pool.name, number), daemon = true, _parent_pid = pool._pid },
       pool._seed + number)
     pool._worker_pid = core.pid()
+    pool._state = "open" -- for its tasks, also when its maker had closed it before this was forked
     crew.clear(pool) -- what is there is its maker's, when this was forked in the middle of a call
     if pool._options.pin then core.pin(number - 1) end
     local unfit = prepare(pool)

@@ -513,6 +513,16 @@ describe("Pool", function()
     assert.is_true(pool:join())
   end)
 
+  it("can be called by its tasks after it was closed, also in workers that came later", function()
+    local pool, futures = mp.Pool { workers = 2, max_tasks = 1 }, {}
+    for i = 1, 6 do
+      futures[i] = pool:submit(function() return pool:map(square, { 1, 2, i }) end)
+    end
+    pool:close()
+    for i = 1, 6 do assert.same({ 1, 4, i * i, n = 3 }, futures[i]:get()) end
+    assert.is_true(pool:join())
+  end)
+
   it("names no line of the library's where the user's is gone", function()
     local pool <close> = mp.Pool(1)
     pool:map(square, { 1 })
