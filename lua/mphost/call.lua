@@ -314,7 +314,7 @@ function Call:advance(timeout)
     if timeout == 0 and not job:ready() then return end
     local state, first, last, full = job:collect(self.results, self.errors, self.pool._slots, timeout)
     if state == "done" then
-      self.busy = self.busy + job:busy()
+      if self.collect then self.busy = self.busy + job:busy() end -- who streams asks for it
       self.counted = self.counted + job:count()
       job:free(self.pool._core)
       self.at = self.at + 1

@@ -14,7 +14,7 @@ local SLICE = 0.05
 local function step(pool, except)
   local calls = pool._calls
   if #calls > 1 or #calls == 1 and calls[1] ~= except then
-    for _, call in ipairs(table.move(calls, 1, #calls, 1, {})) do
+    for _, call in ipairs({ table.unpack(calls) }) do
       if call ~= except and not call.done and call:is_ready() then call:advance(0) end
     end
   end
