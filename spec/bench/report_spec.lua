@@ -55,6 +55,14 @@ describe("report", function()
     samples.luv, samples.posix = { f = { 40 } }, { f = { 5 } }
     assert.is_false(met { least = 0.5, of = "peer" })
     assert.is_true(met { least = 2, of = "posix" })
+    samples["cjson (lua5.3)"] = { f = { 20 } }
+    assert.is_true(met { least = 0.5, of = "cjson" })
+    assert.is_false(met { least = 0.6, of = "cjson" })
+    samples["cjson (lua5.3)"].f[1] = 2.5
+    assert.equal(">= 0.6 cjson's 2.50", row_of("more", { least = 0.6, of = "cjson" }, samples).targets[1].text)
+    assert.equal(">= 0.6 luv", row_of("more", { least = 0.6, of = "luv" }, samples).targets[1].text)
+    local nobody = row_of("more", { least = 1, of = "nobody" }, samples)
+    assert.truthy(report.table({ nobody }):find(">= 1 nobody (not here)", 1, true))
     assert.equal("<= 1.3 C", row_of("more", { most = 1.3, of = "limit" }, samples).targets[1].text)
   end)
 

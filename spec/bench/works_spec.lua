@@ -45,6 +45,16 @@ describe("bench", function()
     end)
   end
 
+  it("has a label for each row", function()
+    local seen = {}
+    for _, work in ipairs(works) do
+      for _, figure in ipairs(work.figures) do
+        assert.is_nil(seen[figure.label], figure.label)
+        seen[figure.label] = true
+      end
+    end
+  end)
+
   it("has each file beside a work in the list", function()
     local listed, problems = { machine = true }, {}
     for _, work in ipairs(works) do listed[work.name] = true end

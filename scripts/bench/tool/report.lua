@@ -36,15 +36,28 @@ local function best_peer(samples, figure)
   return best, best_name
 end
 
+-- A peer is also found when only another Lua can load it: "cjson (lua5.3)".
+local function figures_of(samples, name)
+  if samples[name] then return samples[name] end
+  for contestant, figures in pairs(samples) do
+    if contestant:match "^(%w+) %(" == name then return figures end
+  end
+  return {}
+end
+
+-- Text: what the target is; met: whether, nil when what it is measured by is not there.
 local function judge(target, row, samples)
   local bound = target.least or target.most
   local text = (target.least and ">= " or "<= ") .. ("%.3g"):format(bound)
   if target.of then
-    local contestant = (samples[target.of] or {})[row.figure]
+    local contestant = figures_of(samples, target.of)[row.figure]
     local other = row[target.of] or report.statistics(contestant or (samples.mphost or {})[target.of])
     text = ("%s %s"):format(text, target.of == "limit" and "C" or target.of)
-    if not other then return { text = text } end
+    if not other then return { text = text, without = true } end
     bound = bound * other.median
+    if contestant and not row[target.of] and target.of ~= row.peer_name then -- one that no column shows
+      text = ("%s's %s"):format(text, report.number(other.median))
+    end
   end
   if not row.mphost then return { text = text } end
   local met
@@ -136,7 +149,7 @@ end
 local function targets(row)
   local texts = {}
   for k, target in ipairs(row.targets) do
-    local verdict = target.met and " ok" or target.met == false and " MISSED" or ""
+    local verdict = target.met and " ok" or target.met == false and " MISSED" or target.without and " (not here)" or ""
     texts[k] = target.text .. verdict
   end
   return table.concat(texts, ", ")

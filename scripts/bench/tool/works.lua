@@ -89,7 +89,7 @@ return {
   } },
   { name = "codec", figures = codec() },
   { name = "queue_crowd", figures = {
-    figure("one_to_one", "queue, integers, 1 to 1", "M/s", "more"),
+    figure("one_to_one", "queue, integers, 1 to 1, by iter()", "M/s", "more"),
     figure("one_to_seven", "queue, integers, 1 to 7", "M/s", "more", half),
     figure("seven_to_one", "queue, integers, 7 to 1", "M/s", "more", half),
     figure("four_to_four", "queue, integers, 4 to 4", "M/s", "more", half),
