@@ -6,7 +6,7 @@ local function nothing() end
 
 local function pss(workers)
   local pool <close> = mp.Pool(workers)
-  pool:map(nothing, mp.range(1, workers), { chunk = 1 })
+  pool:map(nothing, work.list(workers), { chunk = 1 })
   local function all_idle()
     for _, worker in ipairs(pool:stats().workers) do
       if worker.state ~= "idle" then return false end

@@ -6,7 +6,7 @@ local function same(x) return x end
 
 local function cycle(workers)
   local pool <close> = mp.Pool(workers)
-  pool:map(same, mp.range(1, workers), { chunk = 1 })
+  pool:map(same, work.list(workers), { chunk = 1 })
 end
 
 for _, workers in ipairs { 1, 4, 16, 64 } do
