@@ -1,5 +1,5 @@
--- A semaphore taken and given back alone; between two processes, there and back: two events, the turns of a condition;
--- a barrier of both.
+-- A semaphore taken and given back alone, and by two processes at once; between two processes, there and back: two
+-- events, the turns of a condition; a barrier of both.
 local mp = require "mphost"
 local pair = require "pair"
 local work = require "work"
@@ -12,6 +12,14 @@ for _ = 1, n do
   semaphore:release()
 end
 work.figure("semaphore", (mp.clock() - start) / n * 1e9)
+
+n = work.count(200000)
+work.figure("contended", pair.time(function()
+  for _ = 1, n do
+    semaphore:acquire()
+    semaphore:release()
+  end
+end) / (2 * n) * 1e9)
 
 n = work.count(20000)
 local function talk(other, ours)

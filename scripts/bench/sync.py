@@ -1,6 +1,12 @@
-# A Semaphore taken and given back alone; between two processes, there and back: two Events, the turns of a Condition;
-# a Barrier of both.
-from twin import mp, now, count, figure
+# A Semaphore taken and given back alone, and by two processes at once; between two processes, there and back: two
+# Events, the turns of a Condition; a Barrier of both.
+from twin import mp, now, count, figure, pair_time
+
+
+def take(semaphore, n):
+    for _ in range(n):
+        semaphore.acquire()
+        semaphore.release()
 
 
 def listen(there, back, turns):
@@ -52,10 +58,10 @@ def talk(name, other, ours, *args):
 semaphore = mp.Semaphore(1)
 n = count(500000)
 start = now()
-for _ in range(n):
-    semaphore.acquire()
-    semaphore.release()
+take(semaphore, n)
 figure("semaphore", (now() - start) / n * 1e9)
+n = count(50000)
+figure("contended", pair_time(take, semaphore, n) / (2 * n) * 1e9)
 talk("event", listen, speak, mp.Event(), mp.Event())
 talk("condition", second, first, mp.Condition(), mp.Value("i", 0, lock=False))
 talk("barrier", meet, meet, mp.Barrier(2))

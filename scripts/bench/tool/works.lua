@@ -81,8 +81,14 @@ return {
     figure("write", "the array, slices of 1000 from lists", "M/s", "more"),
     figure("element", "the array, a[i], one by one", "M/s", "more"),
   } },
+  { name = "array_add", figures = {
+    figure("alone", "a:add(i, 1), 1000 elements, alone", "M/s", "more"),
+    figure("two", "a:add(i, 1), 1000 elements, two in total", "M/s", "more"),
+    figure("one", "a:add(1, 1), one element, two in total", "M/s", "more"),
+  } },
   { name = "sync", figures = {
     figure("semaphore", "semaphore, acquire and release, alone", "ns", "less"),
+    figure("contended", "semaphore of 1, two processes", "ns", "less"),
     figure("event", "two events, there and back", "us", "less"),
     figure("condition", "condition, two processes' turns", "us", "less"),
     figure("barrier", "barrier of two", "us", "less"),
