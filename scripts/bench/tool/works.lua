@@ -47,6 +47,14 @@ local SIZES = {
   { 2097152, "2 MB" }, { 16777216, "16 MB" },
 }
 
+local function map_length()
+  local turns = {}
+  for power = 0, 7 do turns[power + 1] = { 10 ^ power // 1 | 0 } end
+  local figures = scale("turns", turns, "map, tasks of %d turns, over the loop", "x", "more")
+  local single = scale("single", turns, "map, chunk = 1, tasks of %d turns, over the loop", "x", "more")
+  return table.move(single, 1, #single, #figures + 1, figures)
+end
+
 local half = { least = 0.5, of = "one_to_one" }
 
 return {
@@ -154,7 +162,5 @@ return {
     "memory of a process (PSS), one of %d", "MB", "less") },
   { name = "pool_size", grows = true, figures = scale("w", { { 1 }, { 4 }, { 16 }, { 64 } },
     "Pool(%d): create, a task each, close", "ms", "less") },
-  { name = "map_length", grows = true, figures = scale("turns", {
-    { 1 }, { 10 }, { 100 }, { 1000 }, { 10000 }, { 100000 }, { 1000000 },
-  }, "map, tasks of %d turns, over the loop", "x", "more") },
+  { name = "map_length", grows = true, figures = map_length() },
 }
