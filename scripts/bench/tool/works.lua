@@ -151,6 +151,9 @@ return {
   -- how cost grows
   { name = "queue_size", grows = true, figures = scale("b", SIZES, "queue, strings of %s", "MB/s", "more") },
   { name = "queue_latency", grows = true, figures = scale("b", SIZES, "queue, round trip of %s", "us", "less") },
+  { name = "queue_clients", grows = true, figures = {
+    figure("time", "queue, round trip, four clients at one server", "us", "less"),
+  } },
   { name = "queue_thousand", grows = true, figures = {
     figure("rate", "queue, 1000 processes to 1 (Python 200)", "M/s", "more"),
   } },
