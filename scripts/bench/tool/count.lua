@@ -46,18 +46,17 @@ local function part(folder, pid, k)
   error(("no summary in out.%d.%d"):format(pid, k))
 end
 
--- A folder that goes when the scope ends, also by an interrupt (during which no os.execute may run: it would not be
--- noticed).
+-- The name of a folder that goes when the scope ends, also by an interrupt (during which no os.execute may run: it
+-- would not be noticed). It is made inside that scope.
 local function temporary()
   local folder = text.new_name()
-  local guard = setmetatable({ path = folder }, { __close = function() output_of(("rm -rf '%s'"):format(folder)) end })
-  output_of(("mkdir '%s'"):format(folder))
-  return guard
+  return setmetatable({ path = folder }, { __close = function() output_of(("rm -rf '%s'"):format(folder)) end })
 end
 
 -- Counts each path once: all, or those that are named.
 local function run(mphost, dir, names)
   local folder <close> = temporary()
+  output_of(("mkdir '%s'"):format(folder.path))
   local command = ("'%s/bench/leash' %d taskset -c %s valgrind -q --vgdb=no --tool=callgrind --dump-before=setlocale"
     .. " --callgrind-out-file='%s/out.%%p' '%s' '%s/paths.lua'%s 2>'%s/log'")
     :format(mphost:match "^(.*)/" or ".", SECONDS, first_cpu(), folder.path, mphost, dir,
