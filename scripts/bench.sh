@@ -3,7 +3,7 @@
 # installs what is missing (Debian 12, as root or through sudo), builds mphost and the C twins into build/
 # and runs the works (all, or those named: scripts/bench/NAME.lua) in turns with Python's multiprocessing,
 # Debian's Lua libraries and plain C. Prints one table; --html draws it, --readme writes it into README.md.
-# N is 5; all works five times take about 9 minutes on an idle machine of two CPUs. --quick does a twentieth
+# N is 5; all works five times take about 15 minutes on an idle machine of two CPUs. --quick does a twentieth
 # of the work, once: whether all of it runs.
 # scripts/bench.sh --baseline counts instructions instead and writes scripts/bench/baseline.json, to which
 # scripts/test.sh compares.
