@@ -47,9 +47,7 @@ describe("scripts", function()
   end)
 
   it("has wordcount.lua count the words of a folder", function()
-    local folder = os.tmpname()
-    os.remove(folder)
-    assert(lfs.mkdir(folder))
+    local folder = tool.folder()
     assert(lfs.mkdir(folder .. "/sub"))
     -- word k stands 20 - k times, half of that in each file; the eleventh must not be printed
     local words, lines = {}, {}

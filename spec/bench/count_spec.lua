@@ -83,9 +83,7 @@ describe("hot paths", function()
   it("are counted again when they take too much, and only they", function()
     if cannot_count() then return pending(cannot_count()) end
     helper.deadline(100)
-    local folder = os.tmpname()
-    os.remove(folder)
-    assert(lfs.mkdir(folder))
+    local folder = tool.folder()
     -- Takes more and more often than it may, but every fifth time.
     local text = tool.read "scripts/bench/tool/paths.lua":match "^(.-)local queue"
     local file <close> = assert(io.open(folder .. "/paths.lua", "w"))
@@ -115,9 +113,7 @@ describe("hot paths", function()
   it("leave nothing when counting is interrupted", function()
     if cannot_count() then return pending(cannot_count()) end
     helper.deadline(60)
-    local folder = os.tmpname()
-    os.remove(folder)
-    assert(lfs.mkdir(folder))
+    local folder = tool.folder()
     local pipe = io.popen(("echo $$; TMPDIR=%s exec %s scripts/bench/tool/count.lua 2>/dev/null")
       :format(folder, tool.quote(tool.BIN)))
     local pid = pipe:read "n"

@@ -52,9 +52,7 @@ describe("leash", function()
 
   for _, signal in ipairs { "INT", "TERM", "KILL" } do
     it("ends with the runner, of SIG" .. signal, function()
-      local folder = os.tmpname()
-      os.remove(folder)
-      assert(lfs.mkdir(folder))
+      local folder = tool.folder()
       os.rename(tool.file(SLEEPERS .. "wait"), folder .. "/w.py")
       local script = tool.file(([[
         package.path = "scripts/bench/tool/?.lua;" .. package.path

@@ -25,9 +25,7 @@ describe("output", function()
   end)
 
   it("replaces a file by a new one, or leaves it", function()
-    local folder = os.tmpname()
-    os.remove(folder)
-    assert(lfs.mkdir(folder))
+    local folder = tool.folder()
     local path = folder .. "/file"
     assert.is_true(output.write(path, "old"))
     local reader <close> = io.open(path)

@@ -20,9 +20,7 @@ describe("text", function()
   end)
 
   it("has no name: whoever writes it may be killed", function()
-    local folder = os.tmpname()
-    os.remove(folder)
-    assert(lfs.mkdir(folder))
+    local folder = tool.folder()
     local script = tool.file [[
       package.path = "scripts/bench/tool/?.lua;" .. package.path
       local file <close> = require "text".make(100000)
@@ -41,9 +39,7 @@ describe("text", function()
   end)
 
   it("ends when it is interrupted, at any time, and leaves nothing", function()
-    local folder = os.tmpname()
-    os.remove(folder)
-    assert(lfs.mkdir(folder))
+    local folder = tool.folder()
     local script = tool.file [[
       package.path = "scripts/bench/tool/?.lua;" .. package.path
       local text = require "text"

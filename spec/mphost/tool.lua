@@ -45,6 +45,15 @@ function tool.file(text)
   return path
 end
 
+---A new empty folder: its path. Whoever asks for it removes it.
+---@return string
+function tool.folder()
+  local path = os.tmpname()
+  os.remove(path)
+  assert(require "lfs".mkdir(path))
+  return path
+end
+
 ---Runs a shell command line in which $M is the program and $S the script: {code, out, err}, code -N for signal N.
 ---@param command string
 ---@param script string?  text of a script
