@@ -38,6 +38,7 @@ enum {
 #define FUNCTIONS(DO)                                                                              \
   DO(el_init)                                                                                      \
   DO(el_end)                                                                                       \
+  DO(el_wget)                                                                                      \
   DO(el_wset)                                                                                      \
   DO(el_wgets)                                                                                     \
   DO(el_wline)                                                                                     \
@@ -95,6 +96,17 @@ static void erase_line(void) {
   if (up > rows - 1) up = rows - 1;
   if (up > 0) fprintf(stdout, "\033[%dA", up);
   fputs("\r\033[J", stdout);
+}
+
+/* The cursor at a row's begin, whatever was written without a newline: the blanks fill the rest of
+ * a row that is empty, and lead to the next from any other. Where a full row wraps at once, they
+ * would always do that. */
+static void begin_row(void) {
+  char *waits = NULL; /* "yes": the cursor stays in a row that is full */
+  int rows, columns;
+  if (lib_el_wget(el, EL_GETTC, "xn", &waits) != 0 || !waits || strcmp(waits, "yes") != 0) return;
+  screen_size(&rows, &columns);
+  fprintf(stdout, "%*s\r\033[K", columns, "");
 }
 
 static void draw_line(void) {
@@ -453,6 +465,7 @@ static const wchar_t *get_line(int *length) {
   sigaddset(&waiting, SIGURG); /* poll tells of output; its handler would write into the line */
   sigaction(SIGWINCH, &action, &old);
   signals_reading(true);
+  begin_row();
   paste_mode(true);
   const wchar_t *text = lib_el_wgets(el, length);
   paste_mode(false);

@@ -117,16 +117,41 @@ describe_if("the prompt on a terminal", function()
   end)
 
   it("shows what has no newline, too", function()
+    with_home(function(home)
+      local s <close> = open { environment = "NO_COLOR=1" }
+      local go = home .. "/go"
+      s:enter("function f() while not io.open '" .. go .. "' do mp.sleep(0.01) end")
+      s:enter "io.write 'one ' io.stdout:flush() mp.sleep(0.1) io.write 'line\\ntwo' end"
+      s:enter "p = mp.spawn(f)"
+      s:wait "mp%.spawn%(f%)\nmp> $"
+      s:type "half"
+      s:wait "half$"
+      assert(io.open(go, "w")):close()
+      s:wait "\none line\ntwo\nmp> half$"
+    end)
+  end)
+
+  it("shows what has no newline before the next output, at the latest", function()
     local s <close> = open { environment = "NO_COLOR=1" }
-    s:enter "p = mp.spawn(function() io.write 'one ' io.stdout:flush() mp.sleep(0.1) io.write 'line\\ntwo' end)"
-    s:type "half"
-    s:wait "\none line\ntwo\nmp> half$"
-    s:key "C-u"
     s:enter "w = mp.spawn(function() mp.sleep(0.3) io.write 'three' end)"
-    s:wait "three' end%)\nmp> $"
+    s:wait "three' end%).*\nmp> $"
     mp.sleep(0.6) -- it has been written and, by most, not been shown
     s:enter "print 'four'"
     s:wait "\nthree\n.*four\nmp> $"
+  end)
+
+  it("begins on a row of its own after output without a newline", function()
+    local s <close> = open { environment = "NO_COLOR=1" }
+    s:enter "do io.write 'mine' end"
+    s:wait "\nmine\nmp> $"
+    s:enter "q = mp.Queue() p = mp.spawn(function() io.write 'child' io.stdout:flush() q:get() print 'more' end)"
+    s:enter "mp.sleep(0.4)"
+    s:wait "\nchild\nmp> $"
+    s:enter "q:put(1)"
+    s:type "half"
+    s:wait "\nmp> q:put%(1%)\n.*more\nmp> half$"
+    assert.truthy(s:text():find("\nmine\n", 1, true))
+    assert.truthy(s:text():find("\nchild\n", 1, true))
   end)
 
   it("lets output pass while code runs, however much", function()
