@@ -30,13 +30,16 @@ struct process {
   int daemon;                   /* at the state's end: killed, not joined */
   uint64_t left;                /* block with its result, in our ledger; 0: none */
   uint64_t id;                  /* family.h */
+  unsigned generation;          /* of whoever opened its descriptor */
   struct process *next, **link; /* all that have a descriptor open: a child closes its copies */
 };
 
 static struct process *opened;
+static unsigned generation; /* forks between the program's first process and this one */
 
 static void enlist(struct process *process) {
   latch_lock();
+  process->generation = generation;
   process->next = opened;
   process->link = &opened;
   if (opened) opened->link = &process->next;
@@ -44,7 +47,9 @@ static void enlist(struct process *process) {
   latch_unlock();
 }
 
+/* In a child, those of its parent are closed and in no list. */
 static void close_descriptor(struct process *process) {
+  if (process->generation != generation) return;
   latch_lock();
   if (process->link) {
     *process->link = process->next;
@@ -99,12 +104,21 @@ static int wait_for(struct process *process, int64_t deadline) {
   return wait_in(NULL, process, deadline);
 }
 
+/* A child's copies of its parent's descriptors, of which there may be many: written to is none, for
+ * each would be the copy of a page. */
+static void close_inherited(void) {
+  for (struct process *process = opened; process; process = process->next)
+    if (process->proc.pidfd >= 0) close(process->proc.pidfd);
+  opened = NULL;
+  generation++;
+}
+
 /* The child: runs the body on a stack of its own and never comes back. The body answers with its
  * exit code. */
 static _Noreturn void run_child(lua_State *L, int slot) {
   if (family_enter(slot) < 0) _exit(127);
   interrupt_forget_all();
-  while (opened) close_descriptor(opened);
+  close_inherited();
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, own, 1);

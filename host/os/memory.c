@@ -85,6 +85,12 @@ void memory_fill(void *memory, size_t size) {
   if (from < to) madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
+/* glibc joins them when a block is asked for that is too large for its small bins. */
+void memory_settle(void) {
+  void *volatile large = malloc(2048);
+  free(large);
+}
+
 uint64_t memory_private(pid_t pid) {
   char path[32] = "/proc/self/statm", text[128], *at = text;
   if (pid) snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);

@@ -20,6 +20,11 @@ uint64_t memory_available(void);
  */
 void memory_fill(void *memory, size_t size);
 
+/* The C library's heap brought to rest before a fork: what is freed and not yet joined to its
+ * neighbours is joined now, else each child does it at its first allocation above 1 KB and copies
+ * every page that holds such a piece. Costs next to nothing when nothing was freed. */
+void memory_settle(void);
+
 /* Bytes that a process (0: this one) has for itself in memory: its own pages and those that it
    shares with its parent since the fork, not files and not shared memory. 0: nobody knows. */
 uint64_t memory_private(pid_t pid);

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "os/futex.h"
+#include "os/memory.h"
 #include "os/streams.h"
 #include "os/tether.h"
 #include "os/zygote.h"
@@ -85,6 +87,8 @@ static int fork_child(proc *child, int always) {
   int rc = tether_prepare(always);
   if (rc < 0) return rc;
   streams_flush();
+  memory_settle();
+  futex_spins(); /* found out once here, not by reading a dozen files in each child */
   pid_t pid = fork();
   if (pid == 0) {
     if (proc_begin(parent) < 0) _exit(127);

@@ -2,6 +2,9 @@
    spec's own (fake_files.h). */
 #include "support.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 #include "fake_files.h"
 #include "os/map.h"
 #include "os/memory.h"
@@ -142,10 +145,52 @@ static void filling(void **state) {
   munmap(map, 8 * huge);
 }
 
+static long faults(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
+
+/* Page faults of a child's first large allocation, 255 at most. */
+static int faults_of_child(void) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    long before = faults();
+    void *volatile large = malloc(4096);
+    long n = faults() - before;
+    free(large);
+    _exit(n < 255 ? (int)n : 255);
+  }
+  int status;
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_true(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+/* Small pieces freed by the parent: with them unjoined a child copies every page that has one. */
+static void settling(void **state) {
+  (void)state;
+  enum { PIECES = 8000, SIZE = 100 }; /* some 200 pages */
+  static void *volatile pieces[PIECES];
+#ifdef __SANITIZE_ADDRESS__
+  skip();
+#endif
+  for (int i = 0; i < PIECES; i++) pieces[i] = malloc(SIZE);
+  for (int i = 0; i < PIECES; i += 2) free(pieces[i]);
+  int unsettled = faults_of_child();
+  memory_settle();
+  int settled = faults_of_child();
+  for (int i = 1; i < PIECES; i += 2) free(pieces[i]);
+  print_message("faults of a child: %d unsettled, %d settled\n", unsettled, settled);
+  assert_in_range(settled, 0, 20);
+  if (unsettled <= settled) skip(); /* another malloc than glibc's */
+}
+
 int main(void) {
   const struct CMUnitTest cases[] = {
-      cmocka_unit_test(filling), os_case(this_machine), os_case(the_system_says),
-      os_case(groups_of_v2),     os_case(groups_of_v1), os_case(a_map_refuses),
+      cmocka_unit_test(filling), cmocka_unit_test(settling), os_case(this_machine),
+      os_case(the_system_says),  os_case(groups_of_v2),      os_case(groups_of_v1),
+      os_case(a_map_refuses),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
