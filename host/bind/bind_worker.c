@@ -18,6 +18,7 @@
 #include "bind/joblog.h"
 #include "bind/outcome.h"
 #include "bind/work.h"
+#include "codec/number.h"
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "shm/family.h"
@@ -104,8 +105,13 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
     lua_geti(L, ITEMS, (lua_Integer)index);
     return 1;
   }
+  size_t used = number_push(L, run->input, run->left);
+  if (used) {
+    run->input += used;
+    run->left -= used;
+    return 1;
+  }
   codec_handles handles = bind_handles(NULL);
-  size_t used = 0;
   int rc = codec_decode(L, run->input, run->left, &used, globals_of(run), &handles);
   run->input += used;
   run->left -= used;

@@ -8,6 +8,7 @@
 #include "bind/interrupt.h"
 #include "bind/parcel.h"
 #include "bind/thread.h"
+#include "codec/number.h"
 #include "os/clock.h"
 #include "shm/family.h"
 #include "shm/object.h"
@@ -31,8 +32,19 @@ static int put_parcel(uint64_t queue, struct parcel *parcel, size_t size, int64_
   return rc;
 }
 
+/* A number needs no parcel: 1 and *rc, or 0: it is none. */
+static int put_number(lua_State *L, uint64_t queue, int index, int64_t deadline, int *rc) {
+  char bytes[2 * WIRE_HEAD];
+  codec_sink sink = {bytes, bytes + sizeof bytes, NULL, 0};
+  if (queue_redelivers(queue) || !number_put(L, index, &sink)) return 0;
+  do *rc = queue_put(queue, bytes, (size_t)(sink.at - bytes), deadline);
+  while (interrupt_again(L, *rc));
+  return 1;
+}
+
 int message_put(lua_State *L, uint64_t queue, int index, int64_t deadline) {
   int rc;
+  if (put_number(L, queue, index, deadline, &rc)) return rc;
   do { /* after a signal all again: nothing is held while that may raise */
     struct parcel *parcel = parcel_open(L);
     size_t size = parcel_encode(L, parcel, index);
@@ -213,7 +225,8 @@ int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
     parcel_unpack(L, block, queue_redelivers(queue));
     return 0;
   }
-  if (rc == 0) rc = codec_decode(L, buffer->data, buffer->size, NULL, 0, NULL);
+  if (rc == 0 && !number_push(L, buffer->data, buffer->size))
+    rc = codec_decode(L, buffer->data, buffer->size, NULL, 0, NULL);
   close_buffer(buffer);
   if (rc == -EBADMSG) bind_raise(L);
   return rc;
@@ -248,7 +261,10 @@ static void append_records(lua_State *L, const struct buffer *buffer, int list, 
                            int *bad) {
   const struct record *record = (const struct record *)buffer->data;
   for (; (const char *)record < buffer->data + buffer->size; record = record_next(record)) {
-    int rc = codec_decode(L, (const char *)(record + 1), record->size, NULL, 0, NULL);
+    const char *bytes = (const char *)(record + 1);
+    int rc = 0;
+    if (!number_push(L, bytes, record->size))
+      rc = codec_decode(L, bytes, record->size, NULL, 0, NULL);
     if (rc < 0 && rc != -EBADMSG) luaL_error(L, "not enough memory");
     append(L, rc < 0, list, n, bad);
   }

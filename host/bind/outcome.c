@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "codec/number.h"
+
 #define FAILED 0 /* no message of the codec's begins so */
 
 int outcome_handler(lua_State *L) {
@@ -79,7 +81,12 @@ int outcome_failed(const char *at) {
 }
 
 int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles) {
-  size_t used = 0;
+  size_t used = number_push(L, *at, *left);
+  if (used) {
+    *at += used;
+    *left -= used;
+    return 0;
+  }
   int failed = *left > 0 && outcome_failed(*at);
   luaL_checkstack(L, 4, NULL);
   int rc = codec_decode(L, *at + failed, *left - (size_t)failed, &used, 0, handles);
