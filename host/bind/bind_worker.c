@@ -2,11 +2,13 @@
    system call on the way.
 
      work -> run_job -> [protected] run_chunks: claim, run_items: decode, call, encode, publish
-                     <- an error that left it (no memory): the item's outcome, the chunk ends there
+                     <- an error of the task: the item's outcome, and on with the next
+                     <- another (no memory): the item's outcome, the chunk ends there
 
-   A task's own errors stay in the inner call. What is raised around it, in decoding and encoding,
-   is Lua's memory error: then nobody knows where the next item begins, so the chunk is cut there
-   and the parent gives out the rest anew. */
+   Items are not protected one by one, which costs as much as calling a small task: what a task
+   raises (run.calling) leaves the whole loop, which is begun again where the chunk stands. What is
+   raised around it, in decoding and encoding, is Lua's memory error: then nobody knows where the
+   next item begins, so the chunk is cut there and the parent gives out the rest anew. */
 #include <errno.h>
 #include <signal.h>
 #include <unistd.h>
@@ -34,13 +36,19 @@ struct run {
   uint32_t number;
   uint64_t most;                   /* items until this worker is to leave; 0: no limit */
   int over;                        /* they are done */
+  int missing;                     /* the function could not be had */
+  int calling;                     /* what is raised now is the task's */
   int64_t since;                   /* when the chunk began */
+  int64_t logged;                  /* when the item did, if there is a job log */
   uint64_t outer_item, outer_part; /* what this process had in hand before */
+  struct run *outer;               /* and where it was */
   int why;                         /* the item in hand was broken off: GUARD_ */
   char call[JOBLOG_NAME];          /* for the job log */
 };
 
-enum { RUN = 1, HANDLER, FUNCTION, REASON, ITEMS, TOP = ITEMS };
+static struct run *innermost; /* a task may call a pool without workers, or its own */
+
+enum { RUN = 1, FUNCTION, REASON, ITEMS, TOP = ITEMS };
 /* The stack of run_items; FUNCTION nil: it could not be had, for this REASON. ITEMS: inherited. */
 
 /* The sender's globals count in a worker; where the job was made they are there. */
@@ -63,22 +71,20 @@ static int load_function(lua_State *L) {
   return 2;
 }
 
-/* Calls the function, which lies on top with its item above it: the status of the call. One value
- * takes their place. */
-static int call_spread(lua_State *L, uint32_t mode) {
+/* Calls the function, which lies on top with its item above it. One value takes their place. */
+static void call_spread(lua_State *L, uint32_t mode) {
   int list = lua_gettop(L);
   lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1)
                                                             : (lua_Integer)lua_rawlen(L, list);
   lua_pop(L, 1);
   if (n > 200000 || !lua_checkstack(L, (int)n + 4)) {
     lua_pushliteral(L, "too many arguments");
-    outcome_record(L, NULL);
-    return LUA_ERRRUN;
+    lua_error(L);
   }
   lua_pushvalue(L, list - 1);
   for (lua_Integer i = 1; i <= n; i++) lua_rawgeti(L, list, i);
-  int status = lua_pcall(L, (int)n, mode == JOB_CALL ? LUA_MULTRET : 1, HANDLER);
-  if (status == LUA_OK && mode == JOB_CALL) {
+  lua_call(L, (int)n, mode == JOB_CALL ? LUA_MULTRET : 1);
+  if (mode == JOB_CALL) {
     int results = lua_gettop(L) - list;
     lua_createtable(L, results, 1);
     lua_insert(L, list + 1);
@@ -88,14 +94,22 @@ static int call_spread(lua_State *L, uint32_t mode) {
   }
   lua_replace(L, list - 1);
   lua_settop(L, list - 1);
-  return status;
 }
 
-static int call(lua_State *L, uint32_t mode) {
-  if (mode == JOB_SPREAD || mode == JOB_CALL) return call_spread(L, mode);
-  int status = lua_pcall(L, 1, mode != JOB_EACH, HANDLER);
-  if (status == LUA_OK && mode == JOB_EACH) lua_pushnil(L);
-  return status;
+static void call(lua_State *L, struct run *run) {
+  uint32_t mode = run->job->mode;
+  run->calling = 1;
+  if (mode == JOB_SPREAD || mode == JOB_CALL)
+    call_spread(L, mode);
+  else
+    lua_call(L, 1, mode != JOB_EACH);
+  run->calling = 0;
+  if (mode == JOB_EACH) lua_pushnil(L);
+}
+
+/* The message handler of run_chunks. */
+static int on_error(lua_State *L) {
+  return innermost->calling ? outcome_handler(L) : 1;
 }
 
 /* Pushes the item, or why there is none: 1 or 0. Raises when where the next one begins is unknown,
@@ -137,25 +151,19 @@ static void mark_failure(lua_State *L, const struct job *job, int status, int wh
 /* Leaves a result, or the record of a failure: 0 or 1. The guard stays over it until it is encoded
  * (append). */
 static int run_item(lua_State *L, struct run *run, uint64_t index) {
-  lua_settop(L, TOP);
   lua_pushvalue(L, FUNCTION);
   run->why = 0;
   guard_begin(run->job);
-  int status = LUA_OK, there = push_item(L, run, index);
-  if (there && lua_isnil(L, FUNCTION)) {
-    lua_pushvalue(L, REASON);
-    there = 0;
-  }
-  if (there) {
+  int there = push_item(L, run, index);
+  if (there && !run->missing) {
     guard_seed(run->job->base + index);
-    status = call(L, run->job->mode);
-  } else {
-    outcome_record(L, NULL);
-    status = LUA_ERRRUN;
+    call(L, run);
+    return 0;
   }
-  if (status == LUA_OK) return 0;
+  if (there) lua_pushvalue(L, REASON);
+  outcome_record(L, NULL);
   run->why = guard_now.why;
-  mark_failure(L, run->job, status, run->why);
+  mark_failure(L, run->job, LUA_ERRRUN, run->why);
   return 1;
 }
 
@@ -182,12 +190,16 @@ static int retract(lua_State *L, struct run *run, size_t before, int why) {
   return outcome_encode(L, &run->arena, 1);
 }
 
+/* Bytes of the outcomes that are known. */
+static size_t published(const struct chunk *chunk) {
+  if (atomic_load_explicit(&chunk->done_items, memory_order_relaxed) == 0) return 0;
+  return atomic_load_explicit(&chunk->output_size, memory_order_relaxed);
+}
+
 /* Encodes what is on top as an outcome: 0 or 1 as outcome_encode, or -errno with nothing written.
  */
 static int append(lua_State *L, struct run *run, int failed) {
-  size_t before = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed) == 0
-                      ? 0
-                      : atomic_load_explicit(&run->chunk->output_size, memory_order_relaxed);
+  size_t before = published(run->chunk);
   int rc = outcome_encode(L, &run->arena, failed), why = guard_end();
   if (why && !run->why) rc = retract(L, run, before, why);
   int held = rc < 0 ? 0 : arena_hold(&run->arena);
@@ -196,36 +208,38 @@ static int append(lua_State *L, struct run *run, int failed) {
   return -ENOMEM;
 }
 
-/* run_item and append; with a line for the job log. */
-static int log_item(lua_State *L, struct run *run, uint64_t index) {
-  int64_t start = joblog_begin();
-  int failed = run_item(L, run, index);
-  const char *outcome = joblog_outcome(L, failed);
-  int rc = append(L, run, failed);
-  if (rc < 0) outcome = "memory";
-  if (rc > failed) /* the result cannot be sent */
-    outcome = run->why ? guard_kind(run->why) : "error";
-  joblog_end(start, run->call, run->job->base + index, outcome);
-  return rc;
+static void log_item(const struct run *run, uint64_t done, const char *outcome) {
+  joblog_end(run->logged, run->call, run->job->base + run->chunk->first + done, outcome);
 }
 
-/* Works through the chunk: the state it ends in. */
+/* The outcome on top becomes that of the item in hand, which is the chunk's after `done` others:
+ * 0, or the state in which the chunk ends there. */
+static uint32_t finish_item(lua_State *L, struct run *run, uint64_t done, int failed) {
+  const char *outcome = joblog_fd < 0 ? NULL : joblog_outcome(L, failed);
+  int rc = append(L, run, failed);
+  if (outcome && rc > failed) /* the result cannot be sent */
+    outcome = run->why ? guard_kind(run->why) : "error";
+  if (outcome) log_item(run, done, rc < 0 ? "memory" : outcome);
+  if (rc < 0) return CHUNK_FULL;
+  publish(run, ++done, rc);
+  if (rc) lua_settop(L, TOP);
+  if (guard_is_heavy(L) && run->pool) run->most = done;
+  return done == run->most && done < run->chunk->items ? CHUNK_CUT : 0;
+}
+
+/* Works through the chunk, or what is left of it: the state it ends in. */
 static uint32_t run_items(lua_State *L, struct run *run) {
   struct status *me = family_status();
   struct chunk *chunk = run->chunk;
-  run->input = region_at(chunk->input);
-  run->left = chunk->input_size;
-  arena_begin(&run->arena);
-  for (uint64_t i = 0; i < chunk->items; i++) {
+  uint64_t done = atomic_load_explicit(&chunk->done_items, memory_order_relaxed);
+  lua_settop(L, TOP);
+  for (uint32_t state; done < chunk->items; done++) {
     if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
-    atomic_store_explicit(&me->item, chunk->first + i, memory_order_relaxed);
+    atomic_store_explicit(&me->item, chunk->first + done, memory_order_relaxed);
     guard_make_room(L);
-    int failed = joblog_fd < 0 ? append(L, run, run_item(L, run, chunk->first + i))
-                               : log_item(L, run, chunk->first + i);
-    if (failed < 0) return CHUNK_FULL;
-    publish(run, i + 1, failed);
-    if (guard_is_heavy(L) && run->pool) run->most = i + 1;
-    if (i + 1 == run->most && i + 1 < chunk->items) return CHUNK_CUT;
+    if (joblog_fd >= 0) run->logged = joblog_begin();
+    state = finish_item(L, run, done, run_item(L, run, chunk->first + done));
+    if (state) return state;
   }
   return CHUNK_DONE;
 }
@@ -235,6 +249,9 @@ static void begin_chunk(struct run *run, int64_t number) {
   struct status *me = family_status();
   run->number = (uint32_t)number;
   run->chunk = &run->job->chunk[number];
+  run->input = region_at(run->chunk->input);
+  run->left = run->chunk->input_size;
+  arena_begin(&run->arena);
   atomic_store_explicit(&me->since, (uint64_t)run->since, memory_order_relaxed);
   atomic_store_explicit(&me->item, run->chunk->first, memory_order_relaxed);
 }
@@ -268,14 +285,15 @@ static void have_function(lua_State *L, struct run *run) {
   lua_call(L, 1, 2);
   lua_replace(L, REASON);
   lua_replace(L, FUNCTION);
+  run->missing = lua_isnil(L, FUNCTION);
 }
 
-/* (run, handler, function, reason, items): works until no chunk is free, or this worker has done
- * its share. */
+/* (run, function, reason, items): works until no chunk is free, or this worker has done its share;
+ * first on what is left of the chunk in hand. */
 static int run_chunks(lua_State *L) {
   struct run *run = lua_touserdata(L, RUN);
   int loaded = run->job->inherited != 0;
-  while (claim(run)) {
+  while (run->chunk || claim(run)) {
     if (!loaded) have_function(L, run);
     loaded = 1;
     if (joblog_fd >= 0 && !*run->call) {
@@ -288,24 +306,40 @@ static int run_chunks(lua_State *L) {
   return 0;
 }
 
+static uint64_t done_items(const struct run *run) {
+  return atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
+}
+
+/* (run, record, status): of a task that raised. */
+static int fail_item(lua_State *L) {
+  struct run *run = lua_touserdata(L, 1);
+  int status = (int)lua_tointeger(L, 3);
+  lua_settop(L, 2);
+  run->why = guard_now.why;
+  mark_failure(L, run->job, status, run->why);
+  uint32_t state = finish_item(L, run, done_items(run), 1);
+  if (state) end_chunk(run, state);
+  return 0;
+}
+
 /* (run, message): the outcome of the item at which run_items was left -> the chunk's end. */
 static int give_up_item(lua_State *L) {
   struct run *run = lua_touserdata(L, 1);
-  uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
-  if (done == 0) arena_begin(&run->arena);
+  uint64_t done = done_items(run);
+  arena_rewind(&run->arena, published(run->chunk));
   outcome_record(L, "memory");
   if (run->why) mark_failure(L, run->job, LUA_ERRRUN, run->why);
-  if (joblog_fd >= 0)
-    joblog_end((int64_t)family_status()->since, run->call,
-               run->job->base + run->chunk->first + done,
-               run->why ? guard_kind(run->why) : "memory");
+  if (joblog_fd >= 0) {
+    run->logged = (int64_t)family_status()->since;
+    log_item(run, done, run->why ? guard_kind(run->why) : "memory");
+  }
   if (append(L, run, 1) < 0) return lua_pushinteger(L, CHUNK_FULL), 1;
   publish(run, done + 1, 1);
   lua_pushinteger(L, done + 1 < run->chunk->items ? CHUNK_CUT : CHUNK_DONE);
   return 1;
 }
 
-/* The error on top left run_chunks: the chunk in hand ends there. */
+/* The error on top left run_chunks, and is not a task's: the chunk in hand ends there. */
 static void end_early(lua_State *L, struct run *run) {
   run->why = guard_end();
   lua_gc(L, LUA_GCCOLLECT);
@@ -316,6 +350,20 @@ static void end_early(lua_State *L, struct run *run) {
   int known = lua_pcall(L, 2, 1, 0) == LUA_OK;
   end_chunk(run, known ? (uint32_t)lua_tointeger(L, -1) : CHUNK_FULL);
   lua_pop(L, 1);
+}
+
+/* What is on top left run_chunks. */
+static void run_failed(lua_State *L, struct run *run, int status) {
+  if (run->calling) {
+    run->calling = 0;
+    lua_pushcfunction(L, fail_item);
+    lua_insert(L, -2);
+    lua_pushlightuserdata(L, run);
+    lua_insert(L, -2);
+    lua_pushinteger(L, status);
+    if (lua_pcall(L, 3, 0, 0) == LUA_OK) return;
+  }
+  end_early(L, run);
 }
 
 /* An interruption is of the task in hand. */
@@ -343,22 +391,26 @@ static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, ui
                     .most = *most,
                     .outer_item = me->item,
                     .outer_part = me->part,
+                    .outer = innermost,
                     .since = clock_now()};
   struct guard guard;
   arena_init(&run.arena, block);
   if (run.job->spare_size) arena_borrow(&run.arena);
   guard_open(L, &guard, run.job);
-  for (;;) {
+  innermost = &run;
+  for (int status;;) {
     lua_pushcfunction(L, run_chunks);
     lua_pushlightuserdata(L, &run);
-    for (int i = 0; i < 4; i++) lua_pushvalue(L, base + i);
-    if (lua_pcall(L, 5, 0, 0) == LUA_OK) break;
+    for (int i = 1; i < 4; i++) lua_pushvalue(L, base + i);
+    status = lua_pcall(L, 4, 0, base);
+    if (status == LUA_OK) break;
     if (!run.chunk && !claim(&run)) { /* it found no memory to begin: nor would it the next time */
       lua_pop(L, 1);
       break;
     }
-    end_early(L, &run);
+    run_failed(L, &run, status);
   }
+  innermost = run.outer;
   guard_close(L, &guard);
   if (pool) forget_interrupts();
   arena_fini(&run.arena);
@@ -368,7 +420,7 @@ static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, ui
 
 static void worker_stack(lua_State *L, int f, int items) {
   luaL_checkstack(L, 24, NULL);
-  lua_pushcfunction(L, outcome_handler);
+  lua_pushcfunction(L, on_error);
   lua_pushvalue(L, f);
   lua_pushnil(L);
   lua_pushvalue(L, items);
