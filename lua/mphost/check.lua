@@ -56,6 +56,15 @@ function check.type(level, position, name, value, expected)
   end
 end
 
+---Raises for an argument after the number that stands for a constructor's table of options.
+---@param level integer
+---@param name string
+---@param value any
+---@param example string  how it should be written
+function check.alone(level, name, value, example)
+  if value ~= nil then check.fail(level + 1, 2, name, "options go into one table: " .. example) end
+end
+
 ---Raises unless the value is nil or a number of seconds.
 ---@param level integer
 ---@param position integer
@@ -152,13 +161,14 @@ end
 
 local UNITS = { [""] = 0, K = 10, M = 20, G = 30, T = 40 }
 
----A number of bytes, or an error: a whole number, or a string like "512M" (K, M, G, T are powers of 1024).
+---A number of bytes, or an error: a whole number, or a string like "512M" (K, M, G, T are powers of 1024, and may be
+---followed by B or iB).
 ---@param level integer
 ---@param what string  for the message
 ---@param value any
 ---@return integer
 function check.size(level, what, value)
-  local digits, unit = tostring(value):match "^(%d+)([KMGT]?)$"
+  local digits, unit = tostring(value):gsub("([KMGT])i?B$", "%1"):match "^(%d+)([KMGT]?)$"
   local bytes = math.tointeger(type(value) == "number" and value or tonumber(digits or "x"))
   if not bytes or bytes < 0 or bytes > math.maxinteger >> UNITS[unit or ""] then
     error(("%s: bytes expected, as a number or like \"512M\", got %s"):format(what, tostring(value)), level + 2)

@@ -65,7 +65,8 @@ end
 ---before, it goes back to the front.
 ---@param capacity integer|{capacity: integer?, redeliver: boolean?}|nil  in messages; none: it grows
 ---@return mphost.Queue
-function mp.Queue(capacity)
+function mp.Queue(capacity, ...)
+  check.alone(1, "Queue", ..., "mp.Queue{capacity = 10, redeliver = true}")
   local redeliver
   if type(capacity) == "table" then
     check.options(1, "Queue", capacity, { capacity = "number", redeliver = "boolean" })

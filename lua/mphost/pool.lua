@@ -212,7 +212,8 @@ end
 ---call among the pool's and the item's index: neither the number of workers nor what runs when changes them.
 ---@param options integer|table|nil
 ---@return mphost.Pool
-function pool.Pool(options)
+function pool.Pool(options, ...)
+  check.alone(1, "Pool", ..., "mp.Pool{workers = 4, timeout = 1}")
   if type(options) == "number" then options = { workers = options } end
   if options == nil then options = {} end
   check.type(1, 1, "Pool", options, "table")

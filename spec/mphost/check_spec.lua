@@ -64,8 +64,9 @@ describe("check", function()
   it("reads sizes", function()
     assert.same({ 0, 7, 1000000, 5, 512 << 20, 3 << 10, 1 << 30, 2 << 40 }, { lib.size(0), lib.size(7), lib.size(1e6),
       lib.size "5", lib.size "512M", lib.size "3K", lib.size "1G", lib.size "2T" })
+    assert.same({ 512 << 20, 3 << 10 }, { lib.size "512MB", lib.size "3KiB" })
     assert.equal("integer", math.type(lib.size(3.0)))
-    for _, wrong in ipairs { -1, 2.5, "x", "-3", "12Q", "M", "1.5G", "9999999T", "99999999999999999999", true } do
+    for _, wrong in ipairs { -1, 2.5, "x", "-3", "12Q", "12B", "M", "1.5G", "9999999T", "99999999999999999999", true } do
       raises("size: bytes expected, as a number or like \"512M\", got " .. tostring(wrong),
         function() lib.size(wrong) end)
     end

@@ -307,6 +307,8 @@ describe("Pool", function()
     raises("option 'chunk': a whole number of at least 1", function() pool:map(square, {}, { chunk = 0 }) end)
     raises("option 'retries': a whole number of at least 0", function() pool:map(square, {}, { retries = -1 }) end)
     raises("option 'on_error' to 'map'", function() pool:map(square, {}, { on_error = "ignore" }) end)
+    raises("bad argument #2 to 'Pool' (options go into one table: mp.Pool{workers = 4, timeout = 1})",
+      function() mp.Pool(2, { timeout = 1 }) end)
     raises("unknown option 'wrokers' to 'Pool' (did you mean 'workers'?)", function() mp.Pool { wrokers = 1 } end)
     raises("option 'workers': a whole number of at least 0 expected, got -1", function() mp.Pool(-1) end)
     local most = require("mphost.core").most_children

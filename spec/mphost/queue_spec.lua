@@ -318,6 +318,8 @@ describe("Queue", function()
     raises("capacity of 'Queue': a whole number of at least 1 expected, got 0", function() mp.Queue(0) end)
     raises("capacity of 'Queue': a whole number of at least 1 expected, got 1.5", function() mp.Queue(1.5) end)
     raises("capacity of 'Queue': a whole number of at least 1 expected, got x", function() mp.Queue("x") end)
+    raises("bad argument #2 to 'Queue' (options go into one table: mp.Queue{capacity = 10, redeliver = true})",
+      function() mp.Queue(1, { redeliver = true }) end)
     raises("unknown option 'capacty' to 'Queue' (did you mean 'capacity'?)", function() mp.Queue { capacty = 1 } end)
     assert.equal(2, #(function() local b = mp.Queue { capacity = 2 } b:put(1) b:put(2) assert(b:full()) return b end)())
   end)
