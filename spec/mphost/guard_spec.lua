@@ -84,6 +84,24 @@ local function kind_of(future)
 end
 
 describe("A worker's memory", function()
+  -- Written in the midst of a chunk, it left its beginning there, and the results after it could not be read.
+  it("that runs out while a result is encoded costs that result", function()
+    local pool <close> = mp.Pool { workers = 1, memory = "64MB" }
+    local function grow(i)
+      if i % 3 ~= 0 then return i end
+      local list = {}
+      while collectgarbage "count" < 40 << 10 do
+        for _ = 1, 1000 do list[#list + 1] = {} end
+      end
+      return list
+    end
+    local results, errors = pool:map(grow, { 1, 2, 3, 4, 5, 6, 7 }, { chunk = 7, on_error = "collect" })
+    assert.same({ 1, 2, 4, 5, 7 }, { results[1], results[2], results[4], results[5], results[7] })
+    for i = 3, 6, 3 do
+      assert.same({ "memory", "not enough memory", i }, { errors[i].kind, errors[i].message, errors[i].index })
+    end
+  end)
+
   it("is refused beyond its limit; the worker lives", function()
     local pool <close> = mp.Pool { workers = 1, memory = "64M" }
     local function eat(mb)
