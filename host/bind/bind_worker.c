@@ -18,6 +18,7 @@
 #include "bind/guard.h"
 #include "bind/interrupt.h"
 #include "bind/joblog.h"
+#include "bind/kept.h"
 #include "bind/outcome.h"
 #include "bind/work.h"
 #include "codec/number.h"
@@ -60,10 +61,12 @@ static unsigned globals_of(const struct run *run) {
 static int load_function(lua_State *L) {
   const struct run *run = lua_touserdata(L, 1);
   const struct job *job = run->job;
+  const char *message = region_at(job->function);
   codec_handles handles = bind_handles(NULL);
   if (run->pool) codec_restore_globals(L);
-  int rc = codec_decode(L, region_at(job->function), job->function_size, NULL, globals_of(run),
-                        &handles);
+  if (run->pool && kept_push(L, message, job->function_size)) return 1;
+  int rc = codec_decode(L, message, job->function_size, NULL, globals_of(run), &handles);
+  if (rc == 0 && run->pool) kept_add(L, message, job->function_size);
   if (rc == 0) return 1;
   lua_pushnil(L);
   if (rc != -EBADMSG) lua_pushliteral(L, "not enough memory");

@@ -1,6 +1,8 @@
 /* From a Lua value to bytes: scalars at once, everything else frame by frame. */
 #include "codec/encode.h"
 
+#include "codec/bare.h"
+
 #include <errno.h>
 #include <lauxlib.h>
 
@@ -198,10 +200,10 @@ static int encode_value(encoder *e, int index) {
   return rc;
 }
 
-static int encode_graph(lua_State *L, int index, wire_out out, const codec_handles *handles) {
+static int encode_graph(lua_State *L, int index, wire_out *out, const codec_handles *handles) {
   if (!lua_checkstack(L, ENCODE_STACK)) return -ENOMEM;
   encoder e;
-  encode_init(&e, L, out, handles);
+  encode_init(&e, L, *out, handles);
   size_t begin = wire_length(&e.out);
   index = lua_absindex(L, index);
   int rc = encode_value(&e, index);
@@ -210,6 +212,7 @@ static int encode_graph(lua_State *L, int index, wire_out out, const codec_handl
     wire_rewind(&e.out, begin);
     rc = encode_value(&e, index);
   }
+  *out = e.out;
   if (rc == ENCODE_REFUSED) lua_replace(L, e.base + 1);
   lua_settop(L, rc == ENCODE_REFUSED ? e.base + 1 : e.base);
   return rc == ENCODE_REFUSED ? -EINVAL : rc;
@@ -223,8 +226,12 @@ void codec_prepare(lua_State *L) {
 int codec_encode(lua_State *L, int index, codec_sink *sink, const codec_handles *handles) {
   wire_out out;
   wire_begin(&out, sink);
-  int rc = wire_put_byte(&out, WIRE_VERSION);
-  if (rc == 0) rc = wire_put_scalar(&out, L, index, lua_type(L, index));
-  if (rc == 1) return 0;
-  return rc != 0 ? rc : encode_graph(L, index, out, handles);
+  int rc = wire_put_byte(&out, WIRE_VERSION), type = lua_type(L, index);
+  if (rc != 0) return rc;
+  int is_code = type == LUA_TFUNCTION && !lua_iscfunction(L, index);
+  rc = is_code ? bare_put(L, index, &out) : wire_put_scalar(&out, L, index, type);
+  if (rc != 0) return rc < 0 ? rc : 0;
+  rc = encode_graph(L, index, &out, handles);
+  if (rc == 0 && is_code) bare_note(L, index, &out, 1);
+  return rc;
 }

@@ -99,6 +99,8 @@ int encode_object_open(encoder *e, uint32_t ordinal); /* a table or userdata wit
 int encode_object_step(encoder *e, encode_frame *f);
 int encode_func_open(encoder *e, uint32_t ordinal);
 int encode_func_step(encoder *e, encode_frame *f);
+/* Whether the global of this name goes along with a function that reads it; its value is on top. */
+int encode_global_travels(lua_State *L, const char *name, size_t size);
 
 /* Pushes "cannot send <way to the value on top>: <what>", what it is by itself when NULL.
  * ENCODE_REFUSED. */

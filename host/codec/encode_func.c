@@ -67,8 +67,7 @@ typedef struct func_names {
 } func_names;
 
 /* Is the global's value, on top, what every state has under this name? */
-static int func_is_standard(encoder *e, const char *name, size_t size) {
-  lua_State *L = e->L;
+static int func_is_standard(lua_State *L, const char *name, size_t size) {
   if (!names_are_standard(name, size)) return 0;
   if (lua_type(L, -1) != LUA_TTABLE) return lua_iscfunction(L, -1) || lua_isstring(L, -1);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -77,6 +76,10 @@ static int func_is_standard(encoder *e, const char *name, size_t size) {
   int same = lua_rawequal(L, -1, -3);
   lua_pop(L, 2);
   return same;
+}
+
+int encode_global_travels(lua_State *L, const char *name, size_t size) {
+  return lua_isnil(L, -1) ? !names_are_standard(name, size) : !func_is_standard(L, name, size);
 }
 
 /* Pushes the table in a slot, which is made on its first use. */
@@ -97,8 +100,8 @@ static void func_note_global(void *context, const char *name, size_t size) {
   func_push_globals_table(L);
   lua_pushlstring(L, name, size);
   lua_pushvalue(L, -1);
-  int nil = lua_rawget(L, -3) == LUA_TNIL;
-  if (nil ? !names_are_standard(name, size) : !func_is_standard(e, name, size)) {
+  lua_rawget(L, -3);
+  if (encode_global_travels(L, name, size)) {
     func_push_slot(e, encode_slot(e, ENCODE_SENT));
     lua_pushvalue(L, -3);
     if (lua_rawget(L, -2) == LUA_TNIL) {
