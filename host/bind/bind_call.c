@@ -4,6 +4,7 @@
 
 #include "bind/bind.h"
 #include "bind/outcome.h"
+#include "bind/values.h"
 #include "bind/work.h"
 #include "os/clock.h"
 #include "shm/family.h"
@@ -22,8 +23,19 @@ struct call {
 
 enum { CALL = 1, CALLED, ARGUMENTS };
 
-/* The function and the list of its arguments as a job of one chunk, posted: 0 or -errno. */
-static int post_call(lua_State *L, struct call *call) {
+/* The n arguments from ARGUMENTS on. */
+static int put_arguments(lua_State *L, struct arena *arena, int n) {
+  if (values_put(L, arena, ARGUMENTS, n)) return 0;
+  luaL_checkstack(L, n + 4, "too many arguments");
+  for (int i = 0; i < n; i++) lua_pushvalue(L, ARGUMENTS + i);
+  values_to_list(L, n);
+  int rc = arena_encode(L, arena, -1);
+  lua_settop(L, ARGUMENTS + n - 1);
+  return rc;
+}
+
+/* The function and its n arguments as a job of one chunk, posted: 0 or -errno. */
+static int post_call(lua_State *L, struct call *call, int n) {
   call->work.block = job_new(1, family_ledger());
   if (!call->work.block) return -ENOMEM;
   struct job *job = work_job(&call->work);
@@ -37,12 +49,12 @@ static int post_call(lua_State *L, struct call *call) {
   int rc = work_encode_function(L, &arena, job, CALLED);
   if (rc == 0) {
     arena_begin(&arena);
-    rc = arena_encode(L, &arena, ARGUMENTS);
+    rc = put_arguments(L, &arena, n);
   }
   if (rc == 0) rc = arena_end(&arena, &chunk->input, &chunk->input_size);
   arena_leave(&arena);
   arena_fini(&arena);
-  lua_settop(L, ARGUMENTS);
+  lua_settop(L, ARGUMENTS + n - 1);
   return rc < 0 ? rc : pool_post(call->pool, call->work.block);
 }
 
@@ -57,49 +69,44 @@ static int call_went_well(const struct chunk *chunk) {
          !outcome_failed(region_at(chunk->output));
 }
 
-/* Pushes what came of it: 0 the results, 1 a failure. */
-static int decode_outcome(lua_State *L, const struct chunk *chunk) {
+/* Pushes true and the results: how many values; 0: they cannot be had here. */
+static int push_results(lua_State *L, const struct chunk *chunk) {
   codec_handles handles = bind_handles(NULL);
   const char *at = region_at(chunk->output);
   size_t left = atomic_load(&chunk->output_size);
-  return outcome_decode(L, &at, &left, &handles);
-}
-
-/* Pushes true and the values of the list on top. */
-static int push_values(lua_State *L) {
+  lua_pushboolean(L, 1);
+  if (values_begin(at, left)) return 1 + values_push(L, &at, &left);
+  if (outcome_decode(L, &at, &left, &handles) != 0) return 0;
   int list = lua_gettop(L);
   lua_getfield(L, list, "n");
   int n = (int)lua_tointeger(L, -1);
   luaL_checkstack(L, n + 2, "too many results");
-  lua_pushboolean(L, 1);
+  lua_pop(L, 1);
   for (int i = 1; i <= n; i++) lua_rawgeti(L, list, i);
-  return n + 1;
+  lua_remove(L, list);
+  return 1 + n;
 }
 
 /* (call, f, ...) */
 static int call_short(lua_State *L) {
   struct call *call = lua_touserdata(L, CALL);
-  int n = lua_gettop(L) - CALLED;
-  lua_createtable(L, n, 1);
-  lua_insert(L, ARGUMENTS);
-  lua_pushinteger(L, n);
-  lua_setfield(L, ARGUMENTS, "n");
-  for (int i = n; i >= 1; i--) lua_rawseti(L, ARGUMENTS, i);
-  if (post_call(L, call) < 0) {
+  int n = lua_gettop(L) - CALLED, posted = post_call(L, call, n) == 0;
+  if (posted) {
+    struct job *job = work_job(&call->work);
+    int rc = job_wait(job, 0, call->slots, call->workers, clock_now() + CALL_WAIT), results = 0;
+    if (rc == 1 && call_went_well(&job->chunk[0])) results = push_results(L, &job->chunk[0]);
+    if (results) {
+      drop_call(call);
+      return results;
+    }
+  } else {
     drop_call(call);
-    lua_pushboolean(L, 0);
-    lua_insert(L, ARGUMENTS);
-    return 2;
   }
-  struct job *job = work_job(&call->work);
-  int rc = job_wait(job, 0, call->slots, call->workers, clock_now() + CALL_WAIT);
-  if (rc == 1 && call_went_well(&job->chunk[0]) && decode_outcome(L, &job->chunk[0]) == 0) {
-    drop_call(call);
-    return push_values(L);
-  }
-  lua_settop(L, ARGUMENTS);
+  lua_settop(L, ARGUMENTS + n - 1);
+  values_to_list(L, n);
   lua_pushboolean(L, 0);
   lua_insert(L, ARGUMENTS);
+  if (!posted) return 2;
   *work_new(L) = call->work;
   return 3;
 }

@@ -20,6 +20,7 @@
 #include "bind/joblog.h"
 #include "bind/kept.h"
 #include "bind/outcome.h"
+#include "bind/values.h"
 #include "bind/work.h"
 #include "codec/number.h"
 #include "os/clock.h"
@@ -39,6 +40,8 @@ struct run {
   int over;                        /* they are done */
   int missing;                     /* the function could not be had */
   int calling;                     /* what is raised now is the task's */
+  int plain;                       /* the item in hand is a call's arguments one by one */
+  int encoded;                     /* the outcome in hand is in the arena already */
   int64_t since;                   /* when the chunk began */
   int64_t logged;                  /* when the item did, if there is a job log */
   uint64_t outer_item, outer_part; /* what this process had in hand before */
@@ -74,8 +77,8 @@ static int load_function(lua_State *L) {
   return 2;
 }
 
-/* Calls the function, which lies on top with its item above it. One value takes their place. */
-static void call_spread(lua_State *L, uint32_t mode) {
+/* The list on top makes way for what is in it, up to its n: how many values. */
+static int spread(lua_State *L) {
   int list = lua_gettop(L);
   lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1)
                                                             : (lua_Integer)lua_rawlen(L, list);
@@ -84,29 +87,31 @@ static void call_spread(lua_State *L, uint32_t mode) {
     lua_pushliteral(L, "too many arguments");
     lua_error(L);
   }
-  lua_pushvalue(L, list - 1);
   for (lua_Integer i = 1; i <= n; i++) lua_rawgeti(L, list, i);
-  lua_call(L, (int)n, mode == JOB_CALL ? LUA_MULTRET : 1);
-  if (mode == JOB_CALL) {
-    int results = lua_gettop(L) - list;
-    lua_createtable(L, results, 1);
-    lua_insert(L, list + 1);
-    for (int i = results; i >= 1; i--) lua_rawseti(L, list + 1, i);
-    lua_pushinteger(L, results);
-    lua_setfield(L, list + 1, "n");
-  }
-  lua_replace(L, list - 1);
-  lua_settop(L, list - 1);
+  lua_remove(L, list);
+  return (int)n;
 }
 
-static void call(lua_State *L, struct run *run) {
-  uint32_t mode = run->job->mode;
-  run->calling = 1;
-  if (mode == JOB_SPREAD || mode == JOB_CALL)
-    call_spread(L, mode);
+/* All that the function returned, which lies above `base`, becomes the outcome. */
+static void give_results(lua_State *L, struct run *run, int base) {
+  int n = lua_gettop(L) - base;
+  run->encoded = values_put(L, &run->arena, base + 1, n);
+  if (run->encoded)
+    lua_settop(L, base);
   else
-    lua_call(L, 1, mode != JOB_EACH);
+    values_to_list(L, n);
+}
+
+/* Calls the function, which lies below its arguments: `values` of them, or the item in one value.
+ * Leaves its result, or has it encoded already. */
+static void call(lua_State *L, struct run *run, int values) {
+  uint32_t mode = run->job->mode;
+  int base = lua_gettop(L) - values - 1;
+  run->calling = 1;
+  if (mode == JOB_SPREAD || (mode == JOB_CALL && !run->plain)) values = spread(L);
+  lua_call(L, values, mode == JOB_CALL ? LUA_MULTRET : mode != JOB_EACH);
   run->calling = 0;
+  if (mode == JOB_CALL) give_results(L, run, base);
   if (mode == JOB_EACH) lua_pushnil(L);
 }
 
@@ -115,13 +120,15 @@ static int on_error(lua_State *L) {
   return innermost->calling ? outcome_handler(L) : 1;
 }
 
-/* Pushes the item, or why there is none: 1 or 0. Raises when where the next one begins is unknown,
- * too. */
+/* Pushes the item: how many values it is; or why there is none: -1. Raises when where the next one
+ * begins is unknown, too. */
 static int push_item(lua_State *L, struct run *run, uint64_t index) {
   if (run->job->inherited) {
     lua_geti(L, ITEMS, (lua_Integer)index);
     return 1;
   }
+  run->plain = run->job->mode == JOB_CALL && values_begin(run->input, run->left);
+  if (run->plain) return values_push(L, &run->input, &run->left);
   size_t used = number_push(L, run->input, run->left);
   if (used) {
     run->input += used;
@@ -134,7 +141,7 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
   run->left -= used;
   if (rc != 0 && rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
   if (rc != 0 && used == 0) lua_error(L);
-  return rc == 0;
+  return rc == 0 ? 1 : -1;
 }
 
 /* Says what kind of failure the record on top is, and which item's. */
@@ -157,13 +164,13 @@ static int run_item(lua_State *L, struct run *run, uint64_t index) {
   lua_pushvalue(L, FUNCTION);
   run->why = 0;
   guard_begin(run->job);
-  int there = push_item(L, run, index);
-  if (there && !run->missing) {
+  int values = push_item(L, run, index);
+  if (values >= 0 && !run->missing) {
     guard_seed(run->job->base + index);
-    call(L, run);
+    call(L, run, values);
     return 0;
   }
-  if (there) lua_pushvalue(L, REASON);
+  if (values >= 0) lua_pushvalue(L, REASON);
   outcome_record(L, NULL);
   run->why = guard_now.why;
   mark_failure(L, run->job, LUA_ERRRUN, run->why);
@@ -203,7 +210,8 @@ static size_t published(const struct chunk *chunk) {
  */
 static int append(lua_State *L, struct run *run, int failed) {
   size_t before = published(run->chunk);
-  int rc = outcome_encode(L, &run->arena, failed), why = guard_end();
+  int rc = run->encoded ? 0 : outcome_encode(L, &run->arena, failed), why = guard_end();
+  run->encoded = 0;
   if (why && !run->why) rc = retract(L, run, before, why);
   int held = rc < 0 ? 0 : arena_hold(&run->arena);
   if (rc >= 0 && held >= 0) return rc;

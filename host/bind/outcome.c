@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "bind/values.h"
 #include "codec/number.h"
 
 #define FAILED 0 /* no message of the codec's begins so */
@@ -85,6 +86,10 @@ int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_hand
   if (used) {
     *at += used;
     *left -= used;
+    return 0;
+  }
+  if (values_begin(*at, *left)) {
+    values_to_list(L, values_push(L, at, left));
     return 0;
   }
   int failed = *left > 0 && outcome_failed(*at);

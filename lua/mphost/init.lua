@@ -64,6 +64,7 @@ end
 ---With `redeliver` a message that was got stays the queue's until its consumer says task_done; when the consumer dies
 ---before, it goes back to the front.
 ---@param capacity integer|{capacity: integer?, redeliver: boolean?}|nil  in messages; none: it grows
+---@param ... nil  options are in the table
 ---@return mphost.Queue
 function mp.Queue(capacity, ...)
   check.alone(1, "Queue", ..., "mp.Queue{capacity = 10, redeliver = true}")

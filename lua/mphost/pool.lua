@@ -211,6 +211,7 @@ end
 ---pin: each worker stays on a CPU of its own; seed: what the tasks' random numbers come from, with the number of the
 ---call among the pool's and the item's index: neither the number of workers nor what runs when changes them.
 ---@param options integer|table|nil
+---@param ... nil  options are in the table
 ---@return mphost.Pool
 function pool.Pool(options, ...)
   check.alone(1, "Pool", ..., "mp.Pool{workers = 4, timeout = 1}")

@@ -146,7 +146,7 @@ describe_if("the prompt on a terminal", function()
     s:wait "\nmine\nmp> $"
     s:enter "q = mp.Queue() p = mp.spawn(function() io.write 'child' io.stdout:flush() q:get() print 'more' end)"
     s:enter "mp.sleep(0.4)"
-    s:wait "\nchild\nmp> $"
+    s:wait "\nchild\n.*mp> $"
     s:enter "q:put(1)"
     s:type "half"
     s:wait "\nmp> q:put%(1%)\n.*more\nmp> half$"

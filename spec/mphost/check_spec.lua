@@ -66,7 +66,7 @@ describe("check", function()
       lib.size "5", lib.size "512M", lib.size "3K", lib.size "1G", lib.size "2T" })
     assert.same({ 512 << 20, 3 << 10 }, { lib.size "512MB", lib.size "3KiB" })
     assert.equal("integer", math.type(lib.size(3.0)))
-    for _, wrong in ipairs { -1, 2.5, "x", "-3", "12Q", "12B", "M", "1.5G", "9999999T", "99999999999999999999", true } do
+    for _, wrong in ipairs { -1, 2.5, "x", "-3", "12Q", "12B", "M", "1.5G", "9999999T", "9" .. ("9"):rep(19), true } do
       raises("size: bytes expected, as a number or like \"512M\", got " .. tostring(wrong),
         function() lib.size(wrong) end)
     end

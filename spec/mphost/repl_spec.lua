@@ -67,7 +67,7 @@ describe("the prompt", function()
   it("explains names", function()
     local text = out("mp.Pool?\n-- doubles\nfunction twice(x)\n  return 2 * x\nend\ntwice??\nprint?\n" ..
       "nothing.at.all?\nx = {1}\nx?\n")
-    assert.truthy(text:find("^function mp.Pool%(options%)\nA pool of workers", 1), text)
+    assert.truthy(text:find("^function mp.Pool%(options, %.%.%.%)\nA pool of workers", 1), text)
     assert.truthy(text:find("function twice(x)\n  return 2 * x\nend\n", 1, true), text)
     assert.truthy(text:find("print: function; it is written in C", 1, true), text)
     assert.truthy(text:find("nothing.at.all: nil", 1, true), text)
