@@ -3,21 +3,20 @@
      message  check              without code (codec_sink.code)
      message  seal  check        with code
 
-   Both are 8 bytes of SipHash-2-4. The check is of all before it, under a key that everybody knows:
-   it is looked at first and always, so what was damaged, or never was mp.pack's, is refused. Its
-   bits under MARK say that there is a seal: of the message, under a key that the first process of
-   the family drew and all others find in its memory. Only they can make it, so only their bytecode
-   is loaded without being asked for. Bytes of another family keep everything else. */
+   The check is the codec's hash of all before it: it is looked at first and always, so what was
+   damaged, or never was mp.pack's, is refused. Anybody can make one. Its bits under MARK say that
+   there is a seal: 8 bytes of SipHash-2-4 of the message, under a key that the first process of the
+   family drew and all others find in its memory. Only they can make it, so only their bytecode is
+   loaded without being asked for. Bytes of another family keep everything else. */
 #include <errno.h>
 #include <string.h>
 
 #include "bind/parcel.h"
+#include "codec/wire.h"
 #include "shm/family.h"
 
 #define SEAL 8
 #define MARK 0x9d3c5ae1b427f068u /* xored into the check where there is a seal */
-
-static const uint64_t check_key[2] = {0x6d706861636b6564u, 0x636865636b206f66u};
 
 static uint64_t rotated(uint64_t x, int by) {
   return x << by | x >> (64 - by);
@@ -62,6 +61,10 @@ static uint64_t seal_of(const uint64_t key[2], const char *bytes, size_t size) {
   return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+static uint64_t check_of(const char *bytes, size_t size) {
+  return wire_hash(bytes, size) ^ 0x6d706861636b6564u; /* no bare hash, of which there are others */
+}
+
 /* The message on top as an error at the line that called mp.pack or mp.unpack, which called us. */
 static int raise_at_caller(lua_State *L) {
   luaL_where(L, 2);
@@ -89,7 +92,7 @@ static void put_tail(const struct parcel *parcel, codec_sink *sink) {
     family_key(key);
     put_word(sink, seal_of(key, bytes, (size_t)(sink->at - bytes)));
   }
-  put_word(sink, seal_of(check_key, bytes, (size_t)(sink->at - bytes)) ^ (sink->code ? MARK : 0));
+  put_word(sink, check_of(bytes, (size_t)(sink->at - bytes)) ^ (sink->code ? MARK : 0));
 }
 
 static int pack(lua_State *L) {
@@ -117,7 +120,7 @@ static int check_tail(const char *bytes, size_t *size) {
   if (*size < SEAL) return -1;
   *size -= SEAL;
   memcpy(&check, bytes + *size, SEAL);
-  check ^= seal_of(check_key, bytes, *size);
+  check ^= check_of(bytes, *size);
   if (check == 0) return 0;
   if (check != MARK || *size < SEAL) return -1;
   *size -= SEAL;

@@ -9,16 +9,19 @@ int wire_more(wire_out *out, size_t need) {
   return rc;
 }
 
+static uint64_t mixed(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+  return hash ^ hash >> 32;
+}
+
 uint64_t wire_hash(const char *bytes, size_t size) {
-  uint64_t hash = 0x9e3779b97f4a7c15u ^ size;
-  while (size > 0) {
-    uint64_t word = 0;
-    size_t step = size < sizeof word ? size : sizeof word;
-    memcpy(&word, bytes, step);
-    hash = (hash ^ word) * 0xff51afd7ed558ccdu;
-    hash ^= hash >> 32;
-    bytes += step;
-    size -= step;
+  uint64_t hash = 0x9e3779b97f4a7c15u ^ size, word;
+  for (; size >= sizeof word; bytes += sizeof word, size -= sizeof word) {
+    memcpy(&word, bytes, sizeof word);
+    hash = mixed(hash, word);
   }
-  return hash;
+  if (size == 0) return hash;
+  word = 0;
+  memcpy(&word, bytes, size);
+  return mixed(hash, word);
 }
