@@ -100,6 +100,7 @@ build = {
           "host/codec/wire.c",
           "host/os/bell.c",
           "host/os/clock.c",
+          "host/os/copy.c",
           "host/os/cpu.c",
           "host/os/descriptors.c",
           "host/os/fault.c",
