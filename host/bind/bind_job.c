@@ -62,12 +62,12 @@ int work_encode_function(lua_State *L, struct arena *arena, struct job *job, int
   return arena_end(arena, &job->function, &job->function_size);
 }
 
-/* Item `index` of the list at 2. */
-static int encode_item(lua_State *L, struct arena *arena, lua_Integer index) {
+/* Item `index` of the list at 2, which the call has after `base` others. */
+static int encode_item(lua_State *L, struct arena *arena, lua_Integer index, uint64_t base) {
   lua_geti(L, 2, index);
   int rc = arena_encode(L, arena, -1);
   if (rc == -EINVAL) {
-    lua_pushfstring(L, "item %I: %s", index, lua_tostring(L, -1));
+    lua_pushfstring(L, "item %I: %s", index + (lua_Integer)base, lua_tostring(L, -1));
     return rc;
   }
   lua_pop(L, 1);
@@ -75,10 +75,10 @@ static int encode_item(lua_State *L, struct arena *arena, lua_Integer index) {
 }
 
 static int encode_chunk(lua_State *L, struct arena *arena, struct chunk *chunk, lua_Integer first,
-                        lua_Integer items) {
+                        lua_Integer items, uint64_t base) {
   arena_begin(arena);
   for (lua_Integer i = 0; i < items; i++) {
-    int rc = encode_item(L, arena, first + i);
+    int rc = encode_item(L, arena, first + i, base);
     if (rc < 0) return rc;
   }
   return arena_end(arena, &chunk->input, &chunk->input_size);
@@ -124,7 +124,7 @@ static int fill_job(lua_State *L, struct job *job, struct arena *arena, lua_Inte
     lua_Integer size = chunk_size(items, cut);
     job->chunk[i].items = (uint32_t)size;
     job->chunk[i].first = (uint64_t)first;
-    if (!job->inherited) rc = encode_chunk(L, arena, &job->chunk[i], first, size);
+    if (!job->inherited) rc = encode_chunk(L, arena, &job->chunk[i], first, size, job->base);
     first += size;
     items -= size;
   }

@@ -43,24 +43,26 @@ local function window(self)
   return self.options.window or 4 * self.workers * self.chunk
 end
 
--- Up to a batch of items, or nil at the end. What the items' iterator raises comes after the results before it.
-local function pull(self, most)
-  local list, n, began = {}, 0, core.clock()
-  while n < most do
-    local ok, there, item = pcall(self.stream)
-    if not ok then
-      self.ended, self.failure = true, { there }
-      break
-    end
+-- Fills the list with up to so many items; list.n counts them, whatever the items' iterator raises.
+local function gather(self, list, most)
+  local stream, began = self.stream, not self.options.chunk and core.clock()
+  for n = 1, most do
+    local there, item = stream()
     if not there then
       self.ended = true
-      break
+      return
     end
-    n = n + 1
-    list[n] = item
-    if n % 16 == 0 and not self.options.chunk and core.clock() - began > TARGET then break end
+    list[n], list.n = item, n
+    if n % 16 == 0 and began and core.clock() - began > TARGET then return end
   end
-  return n > 0 and list or nil, n
+end
+
+-- Up to a batch of items, or nil at the end. What the items' iterator raises comes after the results before it.
+local function pull(self, most)
+  local list = { n = 0 }
+  local ok, why = pcall(gather, self, list, most)
+  if not ok then self.ended, self.failure = true, { why } end
+  return list.n > 0 and list or nil, list.n
 end
 
 local function give_out(self, list, n)
@@ -101,6 +103,8 @@ end
 
 -- The batch from which results are taken next, out of the list; nil: there is none left.
 local function next_batch(self)
+  if self.batch then self.taken = self.taken + self.batch.n end
+  if self.pool._state == "terminated" then self.ended = true end -- a batch more would start its workers anew
   fill(self)
   if #self.batches == 0 then return nil end
   local at = 1
@@ -116,9 +120,10 @@ local function next_batch(self)
   local call = table.remove(self.batches, at)
   measure(self, call)
   self.counted, self.failed = self.counted + call.n, self.failed + #call.errors
-  local failed = {}
+  local failed = #call.errors > 0 and {} or nil
   for _, record in ipairs(call.errors) do failed[record.item or record.index] = record end
-  return { call = call, failed = failed, i = 0 }
+  return { call = call, base = call.base, results = call.results, failed = failed, n = call.n, i = 0,
+    simple = not failed and not self.progress }
 end
 
 local function cancelled(self)
@@ -132,7 +137,7 @@ end
 ---@return mphost.TaskError? failed
 function Stream:take()
   if self.closed then return nil end
-  while not self.batch or self.batch.i == self.batch.call.n do
+  while not self.batch or self.batch.i == self.batch.n do
     self.batch = next_batch(self)
     if not self.batch then
       local failure = self.failure
@@ -140,19 +145,20 @@ function Stream:take()
       if failure then error(failure[1], 0) end
       return nil
     end
-    if self.batch.call.failure ~= nil then
+    local failure = self.batch.call.failure
+    if failure ~= nil then
       self:close()
-      error(self.batch.call.failure, 0)
+      error(failure, 0)
     end
     if self.batch.call.cancelled then return cancelled(self) end
   end
   if self.progress then self.progress:tick() end
   local batch = self.batch
-  batch.i = batch.i + 1
-  self.taken = self.taken + 1
-  local index, record = batch.call.base + batch.i, batch.failed[batch.i]
-  if record then return index, nil, batch.call:task_error(record) end
-  return index, batch.call.results[batch.i]
+  local i = batch.i + 1
+  batch.i = i
+  local record = batch.failed and batch.failed[i]
+  if record then return batch.base + i, nil, batch.call:task_error(record) end
+  return batch.base + i, batch.results[i]
 end
 
 ---Cancels what is left; in a child that has inherited it: nothing, all of that is its maker's.
@@ -161,7 +167,7 @@ function Stream:close()
   if self.progress then self.progress:finish(self.ended and #self.batches == 0) end
   self.closed, self.ended = true, true
   for _, call in ipairs(self.batches) do call:cancel() end
-  self.batches = {}
+  self.batches, self.batch = {}, nil
 end
 
 Stream.__close = Stream.close
@@ -177,6 +183,13 @@ function imap.iterate(self)
   return function()
     if self.maker ~= process.here then
       check.raise(("'%s': its iterator can be used only by the process that made it"):format(self.name), 2)
+    end
+    local batch = self.batch
+    local i = batch and batch.i
+    if batch and batch.simple and i < batch.n then -- as take does
+      i = i + 1
+      batch.i = i
+      return batch.base + i, batch.results[i]
     end
     local index, result, failed = self:take()
     if self.progress then self.progress:hide() end

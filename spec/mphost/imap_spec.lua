@@ -290,4 +290,32 @@ describe("reduce", function()
     raises("option 'chunk': a whole number", function() pool:reduce(square, plus, {}, 0, { chunk = 0 }) end)
     raises("option 'chunk': a whole number", function() mp.reduce(square, plus, {}, 0, { chunk = 0 }) end)
   end)
+
+  it("ends with its pool: terminated it starts no workers anew, closed it goes on to its end", function()
+    for _, how in ipairs { "terminate", "close" } do
+      local pool = mp.Pool(2)
+      local stream = pool:imap(square, mp.range(1, 3000), { chunk = 10, window = 40 })
+      stream()
+      pool[how](pool)
+      mp.sleep(0.05)
+      local n = 1
+      for _ in stream do n = n + 1 end
+      local stats = pool:stats()
+      assert.truthy(pool:join(5 * tool.slower))
+      if how == "close" then
+        assert.equal(3000, n)
+      else
+        assert.truthy(n <= 40, n)
+        assert.same({ 2, 0 }, { stats.started, #stats.workers })
+      end
+    end
+  end)
+
+  it("names the item that cannot be sent by its place in the stream", function()
+    local pool <close> = mp.Pool(2)
+    local err = error_of(function()
+      for _ in pool:imap(square, { 1, 2, coroutine.create(print), 4 }) do end -- luacheck: ignore 542
+    end)
+    assert.truthy(tostring(err):find("item 3: cannot send", 1, true), err)
+  end)
 end)
