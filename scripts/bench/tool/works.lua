@@ -153,6 +153,8 @@ return {
   { name = "queue_latency", grows = true, figures = scale("b", SIZES, "queue, round trip of %s", "us", "less") },
   { name = "queue_clients", grows = true, figures = {
     figure("time", "queue, round trip, four clients at one server", "us", "less"),
+    figure("servers", "queue, round trip, one client at four servers", "us", "less"),
+    figure("both", "queue, round trip, four clients at four servers", "us", "less"),
   } },
   { name = "queue_thousand", grows = true, figures = {
     figure("rate", "queue, 1000 processes to 1 (Python 200)", "M/s", "more"),
