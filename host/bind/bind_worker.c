@@ -1,7 +1,8 @@
 /* core.work: a worker's loop. One item: decode in place, call, encode into the job's own memory; no
    system call on the way.
 
-     work -> run_job -> [protected] run_chunks: claim, run_items: decode, call, encode, publish
+     work -> run_job -> claim, [protected] load_function
+                     -> [protected] run_chunks: run_items: decode, call, encode, publish; claim
                      <- an error of the task: the item's outcome, and on with the next
                      <- another (no memory): the item's outcome, the chunk ends there
 
@@ -38,7 +39,7 @@ struct run {
   uint32_t number;
   uint64_t most;                   /* items until this worker is to leave; 0: no limit */
   int over;                        /* they are done */
-  int missing;                     /* the function could not be had */
+  int loaded, missing;             /* the function has been asked for; it could not be had */
   int calling;                     /* what is raised now is the task's */
   int plain;                       /* the item in hand is a call's arguments one by one */
   int encoded;                     /* the outcome in hand is in the arena already */
@@ -289,31 +290,17 @@ static void end_chunk(struct run *run, uint32_t state) {
   if (run->most && !run->over) run->most -= done;
 }
 
-/* Fills function and reason. */
-static void have_function(lua_State *L, struct run *run) {
-  lua_pushcfunction(L, load_function);
-  lua_pushlightuserdata(L, run);
-  lua_call(L, 1, 2);
-  lua_replace(L, REASON);
-  lua_replace(L, FUNCTION);
-  run->missing = lua_isnil(L, FUNCTION);
-}
-
 /* (run, function, reason, items): works until no chunk is free, or this worker has done its share;
  * first on what is left of the chunk in hand. */
 static int run_chunks(lua_State *L) {
   struct run *run = lua_touserdata(L, RUN);
-  int loaded = run->job->inherited != 0;
-  while (run->chunk || claim(run)) {
-    if (!loaded) have_function(L, run);
-    loaded = 1;
-    if (joblog_fd >= 0 && !*run->call) {
-      lua_pushvalue(L, FUNCTION);
-      joblog_call(L, run->call);
-      lua_pop(L, 1);
-    }
-    end_chunk(run, run_items(L, run));
+  if (joblog_fd >= 0 && !*run->call) {
+    lua_pushvalue(L, FUNCTION);
+    joblog_call(L, run->call);
+    lua_pop(L, 1);
   }
+  do end_chunk(run, run_items(L, run));
+  while (claim(run));
   return 0;
 }
 
@@ -393,6 +380,39 @@ static void forget_interrupts(void) {
   interrupt_forget(target.main);
 }
 
+/* Fills function and reason, behind the handler at `base`. LUA_OK, or the status of an error that
+ * is on top. */
+static int have_function(lua_State *L, int base, struct run *run) {
+  if (run->loaded) return LUA_OK;
+  lua_pushcfunction(L, load_function);
+  lua_pushlightuserdata(L, run);
+  int status = lua_pcall(L, 1, 2, 0);
+  if (status != LUA_OK) return status;
+  lua_replace(L, base + REASON - RUN);
+  lua_replace(L, base + FUNCTION - RUN);
+  run->missing = lua_isnil(L, base + FUNCTION - RUN);
+  run->loaded = 1;
+  return LUA_OK;
+}
+
+static int run_protected(lua_State *L, int base, struct run *run) {
+  int status = have_function(L, base, run);
+  if (status != LUA_OK) return status;
+  lua_pushcfunction(L, run_chunks);
+  lua_pushlightuserdata(L, run);
+  for (int i = FUNCTION; i <= ITEMS; i++) lua_pushvalue(L, base + i - RUN);
+  return lua_pcall(L, TOP, 0, base);
+}
+
+/* Nothing of the job stays in the worker. */
+static void forget_function(lua_State *L, int base, const struct run *run) {
+  if (run->job->inherited) return;
+  for (int i = FUNCTION; i <= REASON; i++) {
+    lua_pushnil(L);
+    lua_replace(L, base + i - RUN);
+  }
+}
+
 /* Works on the job until no chunk is free or *most items are done, which it counts down: whether
    they are. The stack has handler, f, nil, items at `base`; f and items of an inherited job. */
 static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t *most) {
@@ -405,24 +425,22 @@ static int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, ui
                     .outer = innermost,
                     .since = clock_now()};
   struct guard guard;
+  run.loaded = run.job->inherited;
   arena_init(&run.arena, block);
   if (run.job->spare_size) arena_borrow(&run.arena);
   guard_open(L, &guard, run.job);
   innermost = &run;
-  for (int status;;) {
-    lua_pushcfunction(L, run_chunks);
-    lua_pushlightuserdata(L, &run);
-    for (int i = 1; i < 4; i++) lua_pushvalue(L, base + i);
-    status = lua_pcall(L, 4, 0, base);
+  while (run.chunk || claim(&run)) {
+    int status = run_protected(L, base, &run);
     if (status == LUA_OK) break;
-    if (!run.chunk && !claim(&run)) { /* it found no memory to begin: nor would it the next time */
+    if (run.chunk)
+      run_failed(L, &run, status);
+    else
       lua_pop(L, 1);
-      break;
-    }
-    run_failed(L, &run, status);
   }
   innermost = run.outer;
   guard_close(L, &guard);
+  forget_function(L, base, &run);
   if (pool) forget_interrupts();
   arena_fini(&run.arena);
   *most = run.most;
