@@ -79,6 +79,7 @@ build = {
           "host/bind/number.c",
           "host/bind/outcome.c",
           "host/bind/parcel.c",
+          "host/bind/run.c",
           "host/bind/std.c",
           "host/bind/sync.c",
           "host/bind/thread.c",

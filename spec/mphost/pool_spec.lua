@@ -570,4 +570,18 @@ describe("Pool", function()
     assert.equal("Pool (2 workers, open)", tostring(pool))
     assert.equal(2, pool.workers)
   end)
+
+  it("loads a function once for a job, whatever its items raise", function()
+    local pool <close> = mp.Pool(1)
+    local calls = 0
+    local function count(x)
+      calls = calls + 1
+      if x % 3 == 0 then error "no" end
+      return calls
+    end
+    local results, errors = pool:map(count, mp.range(1, 9), { chunk = 9, on_error = "collect" })
+    assert.same({ 1, 2, 4, 5, 7, 8 }, { results[1], results[2], results[4], results[5], results[7], results[8] })
+    for i = 3, 9, 3 do assert.truthy(errors[i].traceback:find("pool_spec.lua", 1, true)) end
+    assert.same({ 1, 2, n = 2 }, pool:map(count, { 1, 2 }, { chunk = 2 }))
+  end)
 end)

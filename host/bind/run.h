@@ -1,0 +1,29 @@
+/* A worker's work on one job. One item: decode in place, call, encode into the job's own memory; no
+   system call on the way.
+
+     run_job -> claim, [protected] load_function
+             -> [protected] run_chunks: run_items: decode, call, encode, publish; claim
+             <- an error of the task: the item's outcome, and on with the next
+             <- another (no memory): the item's outcome, the chunk ends there
+
+   Items are not protected one by one, which costs as much as calling a small task: what a task
+   raises (run.calling) leaves the whole loop, which is begun again where the chunk stands. What is
+   raised around it, in decoding and encoding, is Lua's memory error: then nobody knows where the
+   next item begins, so the chunk is cut there and the parent gives out the rest anew. */
+#ifndef BIND_RUN_H
+#define BIND_RUN_H
+
+#include <lua.h>
+#include <stdint.h>
+
+#include "shm/job.h"
+
+/* Works on the job until no chunk is free or *most items are done (0: no limit), which it counts
+   down: whether they are. pool NULL: in the process that made the job. The stack has run_on_error,
+   f, nil, items at `base`; f and items of an inherited job. */
+int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t *most);
+
+/* The message handler that it needs. */
+int run_on_error(lua_State *L);
+
+#endif
