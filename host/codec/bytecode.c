@@ -8,6 +8,7 @@
 
 enum {
   OP_LOADK = 3,
+  OP_LOADKX = 4,
   OP_GETUPVAL = 9,
   OP_GETTABUP = 11,
   OP_GETTABLE = 12,
@@ -113,11 +114,26 @@ static unsigned code_bx(const uint8_t *at) {
   return at[1] >> 7 | (unsigned)at[2] << 1 | (unsigned)at[3] << 9;
 }
 
+static size_t code_ax(const uint8_t *at) {
+  return at[0] >> 7 | (size_t)at[1] << 1 | (size_t)at[2] << 9 | (size_t)at[3] << 17;
+}
+
 static bool env_has(const uint8_t *env, unsigned upvalue) {
   return env[upvalue / 8] >> upvalue % 8 & 1;
 }
 
-static void reader_mark(reader *r, size_t constant) {
+/* One that LOADK cannot name is told at once: there are few of those, in few functions. */
+static void reader_tell_far(const reader *r, const constants *k, size_t constant) {
+  reader names = {.at = k->at, .end = r->end};
+  for (size_t i = 0; i <= constant && i < k->count && !names.bad; i++) {
+    size_t size;
+    const uint8_t *name = reader_constant(&names, &size);
+    if (i == constant && name != NULL) r->tell(r->context, (const char *)name, size);
+  }
+}
+
+static void reader_mark(reader *r, const constants *k, size_t constant) {
+  if (constant >= CONSTANTS_MARKED) return reader_tell_far(r, k, constant);
   r->marked[constant / 8] |= (uint8_t)(1u << constant % 8);
 }
 
@@ -130,14 +146,15 @@ static void reader_follow(reader *r, const uint8_t *at, size_t left, const const
     size_t name;
     if (code_op(at) == OP_GETFIELD && code_b(at) == table) {
       name = code_c(at);
-    } else if (code_op(at) == OP_LOADK && left >= 2) {
-      get = at + 4;
-      name = code_bx(at);
+    } else if ((code_op(at) == OP_LOADK && left >= 2) || (code_op(at) == OP_LOADKX && left >= 3)) {
+      bool far = code_op(at) == OP_LOADKX; /* its operand is the next word */
+      get = at + (far ? 8 : 4);
+      name = far ? code_ax(at + 4) : code_bx(at);
       if (code_op(get) != OP_GETTABLE || code_b(get) != table || code_c(get) != code_a(at)) return;
     } else {
       return;
     }
-    reader_mark(r, name);
+    reader_mark(r, k, name);
     if (name != k->global_table) return;
     table = code_a(get);
     left -= (size_t)(get + 4 - at) / 4;
@@ -150,7 +167,7 @@ static void reader_look(reader *r, const uint8_t *at, size_t left, const constan
   unsigned op = code_op(at);
   if ((op != OP_GETTABUP && op != OP_GETUPVAL) || !env_has(env, code_b(at))) return;
   if (op == OP_GETTABUP) {
-    reader_mark(r, code_c(at));
+    reader_mark(r, k, code_c(at));
     if (code_c(at) != k->global_table) return;
   }
   reader_follow(r, at + 4, left - 1, k, code_a(at));

@@ -92,13 +92,28 @@ static int collect_use_of(lua_State *L, int table) {
   return class ? NAMES_VALUE : NAMES_METATABLE;
 }
 
+/* Is the Lua function at index the library's? Lua's own modules have none but what others added. */
+static bool collect_is_ours(lua_State *L, int index) {
+  lua_Debug ar;
+  lua_pushvalue(L, index);
+  lua_getinfo(L, ">S", &ar);
+  return strncmp(ar.source, "@mphost/", 8) == 0;
+}
+
+/* Is the function at index, a field of a module, there in every process that has the module? */
+static bool collect_owns(const collection *c, int index, bool required) {
+  lua_State *L = c->L;
+  if (lua_iscfunction(L, index)) return !names_is_made(c->n, lua_tocfunction(L, index));
+  if (c->ours) return collect_is_ours(L, index);
+  return required && !names_are_of_script(L, index);
+}
+
 /* The value at index is a field of a module that can be required, or of any. */
 static void collect_field(const collection *c, int index, const way *way, bool required) {
   lua_State *L = c->L;
   int type = lua_type(L, index);
   if (type == LUA_TFUNCTION) {
-    bool own = c->ours || lua_iscfunction(L, index) || (required && !names_are_of_script(L, index));
-    if (own) collect_enter(c, index, NAMES_VALUE, way);
+    if (collect_owns(c, index, required)) collect_enter(c, index, NAMES_VALUE, way);
   } else if (type == LUA_TTABLE && required) {
     collect_enter(c, index, collect_use_of(L, index), way);
   }
@@ -171,9 +186,9 @@ static bool walk_budget(walk *w, uint32_t *here) {
 static bool walk_wrote(const walk *w, int index) {
   lua_State *L = w->L;
   lua_Debug ar;
+  if (w->c->ours) return collect_is_ours(L, index);
   lua_pushvalue(L, index);
   lua_getinfo(L, ">S", &ar);
-  if (w->c->ours) return strncmp(ar.source, "@mphost/", 8) == 0;
   if (lua_type(L, w->origin) != LUA_TSTRING || names_are_of_script(L, index)) return false;
   const char *file = lua_tostring(L, w->origin);
   return *file == '\0' || strcmp(ar.source + 1, file) == 0;
@@ -187,7 +202,9 @@ static bool walk_is_closure(lua_State *L, int index) {
 
 /* Is the function at index the module's, in every process that has it? */
 static bool walk_owns(const walk *w, int index) {
-  if (lua_iscfunction(w->L, index)) return w->native || !walk_is_closure(w->L, index);
+  if (lua_iscfunction(w->L, index))
+    return w->native ? !names_is_made(w->c->n, lua_tocfunction(w->L, index))
+                     : !walk_is_closure(w->L, index);
   return w->required && !w->scripts && walk_wrote(w, index);
 }
 
@@ -332,6 +349,43 @@ static void collect_push_origin(const collection *c, int module) {
   lua_rawset(L, c->origins);
 }
 
+/* How good a module's name is: Lua's or the library's own, one that can be required, any. */
+static int collect_rank(const collection *c, int module) {
+  lua_State *L = c->L;
+  if (module_is_ours(lua_tostring(L, module))) return 2;
+  collect_push_origin(c, module);
+  int rank = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return rank;
+}
+
+/* Is the name at `other` a better one than that at `module` for the same value? The shorter one, as
+ * a rule, is that of the file which others are parts of: when it is required, all is there. */
+static bool collect_is_better(const collection *c, int other, int module) {
+  lua_State *L = c->L;
+  int mine = collect_rank(c, module), its = collect_rank(c, other);
+  size_t size = lua_rawlen(L, module), its_size = lua_rawlen(L, other);
+  if (its != mine) return its > mine;
+  if (its_size != size) return its_size < size;
+  return strcmp(lua_tostring(L, other), lua_tostring(L, module)) < 0;
+}
+
+/* The module's name and value are on top: does the value stand in package.loaded under a better
+ * name, too? Which comes first there is chance. */
+static bool collect_is_alias(const collection *c) {
+  lua_State *L = c->L;
+  int value = lua_gettop(L), other = value + 1;
+  bool alias = false;
+  lua_pushnil(L);
+  for (; lua_next(L, c->loaded); lua_settop(L, other)) {
+    if (alias || lua_type(L, other) != LUA_TSTRING || !lua_rawequal(L, -1, value)) continue;
+    lua_settop(L, other);
+    alias = !lua_rawequal(L, other, value - 1) && collect_is_better(c, other, value - 1);
+    lua_pushnil(L); /* for settop */
+  }
+  return alias;
+}
+
 /* One round through package.loaded, for modules of any kind or those that have fields. */
 static void collect_round(const collection *c, collect_step *step, bool tables) {
   lua_State *L = c->L;
@@ -342,6 +396,7 @@ static void collect_round(const collection *c, collect_step *step, bool tables) 
     if (lua_type(L, module) != LUA_TSTRING) continue;
     if (module_is_ours(lua_tostring(L, module)) != c->ours) continue;
     if (type != LUA_TTABLE && (type != LUA_TFUNCTION || tables)) continue;
+    if (collect_is_alias(c)) continue;
     collect_push_origin(c, module);
     step(c);
   }

@@ -85,7 +85,16 @@ static int encode_refresh(encoder *e) {
   return e->objects > 1 && e->may_restart ? ENCODE_RESTART : 0;
 }
 
-/* The same, where a name that has become stale makes way for another, or none. */
+/* Before a scalar is refused: a module that was loaded since names were collected may hold it,
+ * which then goes by its name. */
+static int encode_refuse(encoder *e) {
+  int looked = e->names_fresh;
+  e->names_fresh = 1;
+  if (!looked && names_refresh(e->L, e->names) && e->may_restart) return ENCODE_RESTART;
+  return trail_refuse(e, NULL);
+}
+
+/* encode_named, where a name that has become stale makes way for another, or none. */
 static int encode_named_now(encoder *e, int metatable) {
   int rc = encode_named(e, metatable);
   if (rc != ENCODE_STALE) return rc;
@@ -142,7 +151,7 @@ static int encode_any(encoder *e, int metatable) {
   int type = lua_type(L, -1);
   if (type != LUA_TTABLE && type != LUA_TFUNCTION && type != LUA_TUSERDATA) {
     int rc = wire_put_scalar(&e->out, L, -1, type);
-    if (rc == 0) return trail_refuse(e, NULL);
+    if (rc == 0) return encode_refuse(e);
     if (rc == 1) lua_pop(L, 1);
     return rc == 1 ? 0 : rc;
   }

@@ -6,6 +6,7 @@
 #include "codec/wire.h"
 
 #include <lauxlib.h>
+#include <lualib.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -100,12 +101,35 @@ int names_refresh(lua_State *L, names *n) {
   return 1;
 }
 
+static int names_open(lua_State *L) {
+  luaL_openlibs(L);
+  return 0;
+}
+
+/* Asks a fresh state, in which all is what it was. Missing is what cannot be had. */
+static void names_find_made(names *n) {
+  static const char *const code[NAMES_MADE] = {
+      "return (string.gmatch('', ''))",
+      "return (coroutine.wrap(print))",
+      "return (io.lines '/dev/null')",
+  };
+  lua_State *fresh = luaL_newstate();
+  if (fresh == NULL) return;
+  lua_pushcfunction(fresh, names_open);
+  if (lua_pcall(fresh, 0, 0, 0) == LUA_OK)
+    for (int i = 0; i < NAMES_MADE; i++)
+      if (luaL_dostring(fresh, code[i]) == LUA_OK) n->made[i] = lua_tocfunction(fresh, -1);
+  lua_close(fresh);
+}
+
 names *names_get(lua_State *L) {
   names *n;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &names_struct_key) == LUA_TUSERDATA) {
     n = lua_touserdata(L, -1);
   } else {
     n = lua_newuserdatauv(L, sizeof *n, 0);
+    memset(n, 0, sizeof *n);
+    names_find_made(n);
     names_collect(L, n);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &names_struct_key);

@@ -38,7 +38,11 @@ enum { NAMES_VALUE = 'v', NAMES_METATABLE = 'm', NAMES_BITS = 4096, NAMES_STACK 
  * that has to travel as code finds the receiver's globals instead. */
 #define NAMES_STD "mphost.std"
 
+/* What Lua's own iterators are: functions with a state of their own, made at run time. */
+enum { NAMES_MADE = 3 };
+
 typedef struct names {
+  lua_CFunction made[NAMES_MADE];
   uint64_t loaded; /* package.loaded when names were collected, as one word */
   uint64_t bits[NAMES_BITS / 64];
 } names;
@@ -55,6 +59,14 @@ static inline void names_note(names *n, const void *address) {
 static inline int names_may_know(const names *n, const void *address) {
   uint32_t bit = names_bit(address);
   return (int)(n->bits[bit / 64] >> bit % 64 & 1);
+}
+
+/* Is that the function of closures that string.gmatch, coroutine.wrap or io.lines make? Wherever
+ * one stands, it is another one in each process: it has no name. */
+static inline int names_is_made(const names *n, lua_CFunction f) {
+  for (int i = 0; i < NAMES_MADE; i++)
+    if (f == n->made[i]) return 1;
+  return 0;
 }
 
 /* This state's names; they live as long as it. What collects needs NAMES_STACK slots. */

@@ -235,4 +235,63 @@ return function(case, tools)
     local _, message = remote(bytes, "return 1")
     assert(message == "module 'deep' has no table 'compat.utf8' here", message)
   end)
+
+  case("a module under two names goes by the one that is Lua's, can be required, is shorter", function()
+    local deep = require "deep"
+    for k = 1, 20 do
+      local alias = ("x"):rep(k % 3) .. k
+      package.loaded[alias] = deep
+      local bytes = pack { deep.a.f, deep }
+      package.loaded[alias] = nil
+      assert(not bytes:find(alias, 1, true) and bytes:find("deep", 1, true), alias)
+    end
+    local sample = package.loaded.sample -- that file is there, too
+    package.loaded.sample, package.loaded.s = deep, string
+    local bytes, lua = pack(deep.a.f), pack(string.rep)
+    package.loaded.sample, package.loaded.s = sample, nil
+    assert(bytes:find("deep", 1, true) and not bytes:find("sample", 1, true))
+    assert(lua:find("string", 1, true))
+  end)
+
+  case("a module that came since the last message is found before what it holds is refused", function()
+    local before = package.loaded.deep
+    package.loaded.deep = nil
+    pack(function() end) -- names are collected
+    local module = reload "return { f = function() return 1 end }"
+    module.light = debug.upvalueid(function() return module end, 1)
+    local list = { { module }, module, function() return module end }
+    for k, v in ipairs(list) do assert(pcall(pack, v), k) end
+    module.light = nil
+    package.loaded.deep = before
+  end)
+
+  case("an iterator that Lua's functions made has no name, wherever it stands", function()
+    local file = assert(io.open("/dev/null"))
+    local what = ": C function that no loaded module leads to"
+    for _, made in ipairs { string.gmatch("a b", "%a"), coroutine.wrap(print), file:lines() } do
+      made_global, string.made = made, made -- luacheck: ignore
+      refuses(made, "cannot send value" .. what)
+      local user = assert(load("return made_global()", "=user"))
+      refuses(user, 'cannot send global \'made_global\' of main chunk (user)' .. what)
+      made_global, string.made = nil, nil -- luacheck: ignore
+    end
+    file:close()
+  end)
+
+  case("a script's function in one of Lua's own modules goes as code", function()
+    string.spec_trim = assert(load("return function(s) return s:match '^%s*(.-)%s*$' end", "=script"))() -- luacheck: ignore
+    local bytes = pack(string.spec_trim) -- luacheck: ignore
+    string.spec_trim = nil -- luacheck: ignore
+    assert(remote(bytes, "return (...)(' x ') == 'x'"))
+  end)
+
+  case("a global whose name is a very late constant is found", function()
+    local code = { "local t = {" }
+    for k = 1, 131080 do code[#code + 1] = "'c" .. k .. "'," end
+    code[#code + 1] = "} return late_global, #t"
+    late_global = 7 -- luacheck: ignore
+    local bytes = pack(assert(load(table.concat(code))))
+    late_global = nil -- luacheck: ignore
+    assert(remote(bytes, "return (...)() == 7"))
+  end)
 end
