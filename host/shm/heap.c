@@ -10,7 +10,8 @@
 #define CLASSES 128
 #define STEP ((uint64_t)256 << 10) /* small blocks: so much is committed at a time */
 #define BIG ((uint64_t)1 << 20)    /* from here on a block is committed by itself */
-#define PAGES ((uint64_t)16 << 10) /* from here on a free block may give its pages back */
+#define PAGES ((uint64_t)8 << 10)  /* from here on a free block may give its pages back, */
+#define LOOSE ((uint64_t)16 << 10) /* and from here on serve smaller requests */
 
 struct books {
   uint64_t top;       /* first byte never handed out */
@@ -123,7 +124,7 @@ uint64_t heap_take(size_t size, int kind, struct link *list, int *cold) {
   *cold = 0;
   if (size > region.size) return 0;
   int class = class_of(size + HEAP_HEADER);
-  uint64_t total = class_size(class), offset = reuse(class, total < PAGES ? 1 : 4, cold);
+  uint64_t total = class_size(class), offset = reuse(class, total < LOOSE ? 1 : 4, cold);
   if (!offset && (offset = extend(total, cold)))
     block_at(offset)->size = total; /* nobody's yet: no note needed, if we die it is fresh again */
   if (!offset && !(offset = reuse(class, CLASSES, cold))) return 0; /* no memory: any will do */
@@ -171,13 +172,50 @@ static uint64_t warm_up(uint64_t offset) {
   return 0;
 }
 
-uint64_t heap_alloc(size_t size, int kind, struct link *list) {
+/* The free blocks of a class give their pages back; the lock is held. Noted first: a block that is
+ * said to have pages and has none would be touched without anybody asking whether there is memory.
+ */
+static uint64_t reclaim_class(int class) {
+  struct books *b = books();
+  uint64_t bytes = 0;
+  for (uint64_t at = b->free[class]; at;) {
+    struct block *block = region_at(at);
+    at = block->link.next;
+    if (block->note) continue;
+    journal_set(&block->note, 1);
+    journal_set(&b->warm, journal_get(&b->warm) - block->size);
+    journal_commit();
+    map_discard(&region, region_offset(block) + HEAP_HEADER, block->size - HEAP_HEADER);
+    bytes += block->size;
+  }
+  return bytes;
+}
+
+/* What blocks of other sizes hold for the next of their own, where memory has ended: bytes. */
+static uint64_t reclaim(void) {
+  uint64_t bytes = 0;
+  for (int class = CLASSES - 1; class >= class_of(PAGES); class --) {
+    if (!journal_glance(&books()->free[class])) continue;
+    journal_lock();
+    bytes += reclaim_class(class);
+    journal_unlock();
+  }
+  return bytes;
+}
+
+static uint64_t alloc_once(size_t size, int kind, struct link *list) {
   int cold;
   journal_lock();
   uint64_t offset = heap_take(size, kind, list, &cold);
   if (offset) journal_commit();
   journal_unlock();
   return offset && cold ? warm_up(offset) : offset;
+}
+
+uint64_t heap_alloc(size_t size, int kind, struct link *list) {
+  uint64_t offset = alloc_once(size, kind, list);
+  if (offset || size > region.size || !reclaim()) return offset;
+  return alloc_once(size, kind, list);
 }
 
 size_t heap_room(uint64_t offset) {

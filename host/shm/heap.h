@@ -7,9 +7,10 @@
 
    Sizes are rounded up to classes, four to a doubling, multiples of 64; a block keeps its class for
    ever, there is no coalescing. The price is address space, of which there is plenty: free blocks
-   of 16 KB and more give their pages back when HEAP_WARM bytes are free. Such blocks serve requests
-   of up to half their size, too, and when memory ends any that is large enough does. Fresh memory
-   is committed before it is handed out: no memory is -ENOMEM here, not a SIGBUS later.
+   of 8 KB and more give their pages back when HEAP_WARM bytes are free, and all of them when memory
+   has ended. Blocks of 16 KB and more serve requests of up to half their size, too, and when memory
+   ends any that is large enough does. Fresh memory is committed before it is handed out: no memory
+   is -ENOMEM here, not a SIGBUS later.
 
    Words: all of struct block and of the books change only in transactions, but for `kind` of a
    block its creator still keeps to itself. Who dies when: see journal.h. */

@@ -127,6 +127,26 @@ static void memory_goes_back(void **state) {
   for (int i = 0; i < 4; i++) object_drop(block[i]);
 }
 
+/* Where memory has ended, blocks of other sizes give up what they hold. */
+static void the_free_give_way(void **state) {
+  (void)state;
+  enum { PIECES = 1000, PIECE = 10000 };
+  static uint64_t piece[PIECES];
+  for (int again = 0; again < 2; again++) {
+    for (int i = 0; i < PIECES; i++) {
+      piece[i] = take(PIECE);
+      memset(heap_payload(piece[i]), i, PIECE);
+    }
+    for (int i = 0; i < PIECES; i++) {
+      assert_int_equal(((unsigned char *)heap_payload(piece[i]))[PIECE - 1], i & 0xff);
+      object_drop(piece[i]);
+    }
+    uint64_t before = resident();
+    assert_int_equal(heap_alloc(region.size, BLOCK_DATA, family_ledger()), 0);
+    assert_in_range(resident(), 0, before - (uint64_t)PIECES * PIECE / 3);
+  }
+}
+
 static void more_than_there_is(void **state) {
   (void)state;
   assert_int_equal(heap_alloc(region.size, BLOCK_DATA, family_ledger()), 0);
@@ -194,11 +214,11 @@ static void killed_members_leave_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest cases[] = {
       spec_case(no_memory_is_an_error), /* first: no free block may serve it */
-      spec_case(sizes_are_rounded_little),     spec_case(blocks_do_not_overlap),
-      spec_case(a_freed_block_comes_again),    spec_case(a_million_grow_nothing),
-      spec_case(a_hundred_megabytes),          spec_case(memory_goes_back),
-      spec_case(more_than_there_is),           spec_case(members_share_it),
-      spec_case(killed_members_leave_nothing),
+      spec_case(sizes_are_rounded_little),  spec_case(blocks_do_not_overlap),
+      spec_case(a_freed_block_comes_again), spec_case(a_million_grow_nothing),
+      spec_case(a_hundred_megabytes),       spec_case(memory_goes_back),
+      spec_case(the_free_give_way),         spec_case(more_than_there_is),
+      spec_case(members_share_it),          spec_case(killed_members_leave_nothing),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

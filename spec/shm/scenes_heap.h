@@ -72,6 +72,26 @@ static void alloc_fresh_act(void) {
   must(heap_alloc((256 << 10) - HEAP_HEADER, BLOCK_DATA, family_ledger()));
 }
 
+/* Free blocks with pages, and a request that no memory is enough for. */
+static void free_some(void) {
+  uint64_t block[3];
+  for (int i = 0; i < 3; i++) {
+    assert_true(block[i] = heap_alloc(10000, BLOCK_DATA, family_ledger()));
+    memset(heap_payload(block[i]), i, 10000);
+  }
+  for (int i = 0; i < 3; i++) object_drop(block[i]);
+  spec_base = heap_used();
+}
+
+static void reclaim_act(void) {
+  must(heap_alloc(region.size, BLOCK_DATA, family_ledger()) == 0);
+}
+
+static enum outcome reclaim_verify(void) {
+  free_some();
+  return EITHER;
+}
+
 /* An object with two blocks and a hold on a queue of its own: a member's is the last hold on it. */
 static void lone_thing(void) {
   new_thing();
@@ -248,6 +268,8 @@ static const struct scene heap_scenes[] = {
      .verify = words_verify},
     {"heap_alloc", .act = alloc_act, .verify = alloc_verify},
     {"heap_alloc of fresh memory", .prepare = hoard, .act = alloc_fresh_act, .every = 7},
+    {"heap_alloc without memory", .prepare = free_some, .act = reclaim_act,
+     .verify = reclaim_verify},
     {"object_new", .act = new_act},
     {"object_drop", .prepare = lone_thing, .arm = drop_arm, .act = drop_act, .verify = drop_verify},
     {"object_drop of the last hold", .arm = drop_last_arm, .act = drop_act},
