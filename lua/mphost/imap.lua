@@ -70,7 +70,11 @@ local function give_out(self, list, n)
     retries = self.options.retries, timeout = self.options.timeout, mode = self.options.mode,
     progress = false }, self.number)
   self.given = self.given + n
-  call:begin()
+  local ok, why = pcall(call.begin, call)
+  if not ok then
+    self.unsent = type(why) == "string" and why:find("cannot send", 1, true) ~= nil
+    error(why, 0)
+  end
   self.batches[#self.batches + 1] = call
 end
 
@@ -174,11 +178,12 @@ Stream.__close = Stream.close
 
 ---For the generic for: index and result; an item's error is raised unless `collect`: then it is the third value.
 ---@param self mphost.Stream
+---@param depth integer?  functions between the loop and the user's code; 0
 ---@return fun(): integer?, any, mphost.TaskError?
 ---@return nil
 ---@return nil
 ---@return mphost.Stream closing
-function imap.iterate(self)
+function imap.iterate(self, depth)
   local collect = self.options.collect
   return function()
     if self.maker ~= process.here then
@@ -191,7 +196,11 @@ function imap.iterate(self)
       batch.i = i
       return batch.base + i, batch.results[i]
     end
-    local index, result, failed = self:take()
+    local ok, index, result, failed = pcall(self.take, self)
+    if not ok then
+      if self.unsent then check.raise(index, 2 + (depth or 0)) end -- what cannot be sent is the caller's
+      error(index, 0)
+    end
     if self.progress then self.progress:hide() end
     if failed and not collect then
       self:close()

@@ -165,7 +165,7 @@ function methods:each(f, given, options)
     read.mode = Call.EACH
     local stream = imap.new(self, "each", f, items.stream(1, 2, "each", given), read)
     local n, failed = 0, read.collect and {} or nil
-    for index, _, why in imap.iterate(stream) do
+    for index, _, why in imap.iterate(stream, 1) do
       n = n + 1
       if why then failed[index] = why end
     end
@@ -299,7 +299,7 @@ end
 ---@return boolean
 function methods:any(f, given, options)
   local stream = new_stream(self, "any", f, given, options, false)
-  for _, value in imap.iterate(stream) do
+  for _, value in imap.iterate(stream, 1) do
     if value then return true end
   end
   return false
@@ -312,7 +312,7 @@ end
 ---@return boolean
 function methods:all(f, given, options)
   local stream = new_stream(self, "all", f, given, options, false)
-  for _, value in imap.iterate(stream) do
+  for _, value in imap.iterate(stream, 1) do
     if not value then return false end
   end
   return true
@@ -326,7 +326,7 @@ end
 ---@return integer? index
 function methods:first(f, given, options)
   local stream = new_stream(self, "first", f, given, options, true)
-  for index, value in imap.iterate(stream) do
+  for index, value in imap.iterate(stream, 1) do
     if value then return value, index end
   end
   return nil

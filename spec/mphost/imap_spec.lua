@@ -313,9 +313,16 @@ describe("reduce", function()
 
   it("names the item that cannot be sent by its place in the stream", function()
     local pool <close> = mp.Pool(2)
-    local err = error_of(function()
-      for _ in pool:imap(square, { 1, 2, coroutine.create(print), 4 }) do end -- luacheck: ignore 542
-    end)
-    assert.truthy(tostring(err):find("item 3: cannot send", 1, true), err)
+    local given, line = { 1, 2, coroutine.create(print), 4 }, debug.getinfo(1, "l").currentline
+    for k, f in ipairs {
+      function() for _ in pool:imap(square, given) do end end, -- luacheck: ignore 542
+      function() for _ in pool:imap_unordered(square, given) do end end, -- luacheck: ignore 542
+      function() return (pool:all(square, given)) end,
+      function() return (pool:each(print, given, { window = 4 })) end,
+      function() return (pool:first(function() end, given)) end,
+    } do
+      local where = ("imap_spec.lua:%d: item 3: cannot send value: coroutine"):format(line + 1 + k)
+      assert.truthy(tostring(error_of(f)):find(where, 1, true), error_of(f))
+    end
   end)
 end)
