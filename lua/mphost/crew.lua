@@ -123,12 +123,35 @@ local function settle_heap()
   collectgarbage("step")
 end
 
+---Whether workers look for modules elsewhere than this process does by now. (They have what was loaded when they were
+---forked; what is new they require.)
+---@param pool mphost.Pool
+---@return boolean
+function crew.is_stale(pool)
+  return pool._path ~= package.path or pool._cpath ~= package.cpath
+end
+
+---Workers that have nothing to do, and no state that somebody gave them, make way for others that inherit what there is
+---now.
+---@param pool mphost.Pool
+function crew.renew(pool)
+  if #pool._workers == 0 or pool._init or pool._exit or #pool._calls + pool._queued > 0 then return end
+  local total = pool._stats
+  for _, worker in ipairs(pool._workers) do
+    local s = core.status(worker.slot)
+    total.done, total.failed, total.busy = total.done + s.done, total.failed + s.failed, total.busy + s.busy
+  end
+  crew.kill(pool)
+end
+
 ---Starts those that are not there. Raises, without a position, when none more can be started; those that had been
 ---started by this call are gone then.
 ---@param pool mphost.Pool
 function crew.start(pool)
+  if crew.is_stale(pool) then crew.renew(pool) end
   local had = #pool._workers
   if had == pool.workers then return end
+  if had == 0 then pool._path, pool._cpath = package.path, package.cpath end
   settle_heap()
   pool._oom_kills = crash.oom_kills()
   for number = had + 1, pool.workers do

@@ -202,7 +202,8 @@ end
 ---@return any ...  what f returned
 function methods:apply(f, ...)
   check_call(self, "apply", f, 0)
-  if #self._calls > 0 or self._queued > 0 or #self._workers < self.workers or self:_is_here() then
+  if #self._calls > 0 or self._queued > 0 or #self._workers < self.workers or self:_is_here() or
+    crew.is_stale(self) then
     return applied(self, f, nil, false, table.pack(...))
   end
   local number = self._made

@@ -156,6 +156,27 @@ describe("A worker", function()
     pool:terminate()
     assert.same({}, probe.children())
   end)
+
+  it("finds modules where its pool's maker finds them by now", function()
+    local r = tool.run([[
+      local dir = os.tmpname()
+      os.remove(dir)
+      os.execute("mkdir " .. dir)
+      local file = assert(io.open(dir .. "/spec_late.lua", "w"))
+      file:write "return { f = function(x) return x + 100 end, level = 5 }"
+      file:close()
+      local pool <close> = mp.Pool(2)
+      local kept <close> = mp.Pool { workers = 1, init = function() ready = true end }
+      print(pool:apply(function() return 1 end), kept:apply(function() return ready end))
+      package.path = dir .. "/?.lua;" .. package.path
+      local late = require "spec_late"
+      print(pool:apply(late.f, 1), pool:map(function(x) return x + late.level end, { 1 })[1])
+      local stats = pool:stats()
+      print(stats.started, stats.done, stats.deaths)
+      print((pcall(kept.apply, kept, late.f, 1)), kept:apply(function() return ready end), kept:stats().started)
+      os.execute("rm -r " .. dir)]])
+    assert.equal("1\ttrue\n101\t6\n4\t3\t0\nfalse\ttrue\t1\n", r.out, r.err)
+  end)
 end)
 
 describe("A task that nobody wants any more", function()
