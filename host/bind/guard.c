@@ -121,6 +121,7 @@ void guard_limit(lua_State *L, size_t bytes) {
   size_t used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
   quota = (struct quota){.alloc = alloc, .context = context, .used = used, .most = bytes};
   guard_now.limited = 1;
+  memory_keep_none();
   uint64_t has = memory_private(0);
   atomic_store(&family_slot(family_index())->burden, has > used ? has - used : 0);
   lua_setallocf(L, alloc_within, &quota);

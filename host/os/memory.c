@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,11 +80,40 @@ uint64_t memory_available(void) {
   return least;
 }
 
-void memory_fill(void *memory, size_t size) {
-  const uintptr_t huge = (uintptr_t)2 << 20;
-  uintptr_t from = ((uintptr_t)memory + huge - 1) & ~(huge - 1);
-  uintptr_t to = ((uintptr_t)memory + size) & ~(huge - 1);
-  if (from < to) madvise((void *)from, to - from, MADV_HUGEPAGE);
+enum { KEPT = 2 }; /* a string just received, and the one before that is garbage by now */
+
+static void *_Atomic kept[KEPT];
+static atomic_int none;
+
+int memory_keep(void *block) {
+  const uintptr_t page = 4096;
+  uintptr_t from = ((uintptr_t)block + page - 1) / page * page;
+  uintptr_t to = ((uintptr_t)block + malloc_usable_size(block)) / page * page;
+  if (none || to <= from || madvise((void *)from, to - from, MADV_FREE) < 0) return 0;
+  for (int i = 0; i < KEPT && block; i++) block = atomic_exchange(&kept[i], block);
+  free(block); /* the oldest */
+  return 1;
+}
+
+/* What is found on the way and does not fit is given back: sizes have changed. */
+void *memory_kept(size_t size) {
+  for (int i = 0; i < KEPT; i++) {
+    if (!kept[i]) continue;
+    void *block = atomic_exchange(&kept[i], NULL);
+    size_t room = block ? malloc_usable_size(block) : 0;
+    if (room >= size && room / 2 <= size) return block;
+    free(block);
+  }
+  return NULL;
+}
+
+void memory_drop(void) {
+  for (int i = 0; i < KEPT; i++) free(atomic_exchange(&kept[i], NULL));
+}
+
+void memory_keep_none(void) {
+  none = 1;
+  memory_drop();
 }
 
 /* glibc joins them when a block is asked for that is too large for its small bins. */

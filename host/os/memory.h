@@ -15,10 +15,16 @@
    UINT64_MAX: nobody says. */
 uint64_t memory_available(void);
 
-/* Private memory that is about to be filled: the system may give it in huge pages (2 MB on x86-64),
-   which costs a fraction of the page faults: 15 ms instead of 60 for 100 MB. Advice: nothing fails.
- */
-void memory_fill(void *memory, size_t size);
+/* The last two large blocks of malloc's that were freed, kept for the next of about their size:
+ * pages that are there already cost nothing, new ones more than filling them. Until it is used
+ * again the system may take them (MADV_FREE). memory_keep: whether the block is kept, else the
+ * caller frees it; memory_kept: one of at least so many bytes, and at most twice as many, or NULL.
+ * memory_drop: gives them back. memory_keep_none: that, and from now on nothing is kept in this
+ * process: its memory is being measured. Threads may call them. */
+int memory_keep(void *block);
+void *memory_kept(size_t size);
+void memory_drop(void);
+void memory_keep_none(void);
 
 /* The C library's heap brought to rest before a fork: what is freed and not yet joined to its
  * neighbours is joined now, else each child does it at its first allocation above 1 KB and copies

@@ -114,35 +114,36 @@ static void a_map_refuses(void **state) {
   map_release(&m);
 }
 
-/* Whether the mapping that begins at this address is advised to be of huge pages. */
-static int is_advised(uintptr_t start) {
-  char line[256], range[32];
-  int within = 0, advised = 0;
-  snprintf(range, sizeof range, "%lx-", (unsigned long)start);
-  FILE *maps = fopen("/proc/self/smaps", "r");
-  assert_non_null(maps);
-  while (fgets(line, sizeof line, maps)) {
-    if (strchr(line, '-') && strstr(line, " rw")) within = strncmp(line, range, strlen(range)) == 0;
-    if (within && strncmp(line, "VmFlags:", 8) == 0) advised = strstr(line, " hg") != NULL;
-  }
-  fclose(maps);
-  return advised;
-}
-
-/* Whole huge pages inside it are, what lies before and behind is not touched. */
-static void filling(void **state) {
+/* A large block comes again with its pages, for about its size only. */
+static void keeping(void **state) {
   (void)state;
-  const size_t huge = (size_t)2 << 20;
-  if (access("/sys/kernel/mm/transparent_hugepage", R_OK) < 0) skip();
-  char *map = mmap(NULL, 8 * huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  assert_ptr_not_equal(map, MAP_FAILED);
-  uintptr_t first = ((uintptr_t)map + huge - 1) & ~(huge - 1);
-  memory_fill((char *)first + 1, huge);
-  assert_false(is_advised(first + huge));
-  memory_fill((char *)first + 1, 3 * huge);
-  assert_true(is_advised(first + huge));
-  memory_fill(NULL, 0);
-  munmap(map, 8 * huge);
+  const size_t size = (size_t)64 << 20;
+  char *block = malloc(size);
+  assert_non_null(block);
+  memset(block, 7, size);
+  assert_null(memory_kept(size));
+  assert_true(memory_keep(block));
+  char *again = memory_kept(size - 4096);
+  assert_ptr_equal(again, block);
+  memset(again, 9, size);
+  assert_null(memory_kept(size));
+  assert_true(memory_keep(again));
+  assert_null(memory_kept(size / 4)); /* it is given back */
+  assert_null(memory_kept(size));
+  block = malloc(size);
+  assert_true(memory_keep(block));
+  assert_null(memory_kept(size + size / 2));
+  block = malloc(size);
+  char *other = malloc(size);
+  char *third = malloc(size);
+  assert_true(memory_keep(block) && memory_keep(other) && memory_keep(third)); /* two are kept */
+  char *last = memory_kept(size);
+  assert_true(last == third && memory_kept(size) == other && !memory_kept(size));
+  free(last);
+  assert_true(memory_keep(malloc(size)));
+  memory_keep_none();
+  assert_false(memory_keep(other));
+  free(other);
 }
 
 static long faults(void) {
@@ -188,8 +189,8 @@ static void settling(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      cmocka_unit_test(filling), cmocka_unit_test(settling), os_case(this_machine),
-      os_case(the_system_says),  os_case(groups_of_v2),      os_case(groups_of_v1),
+      cmocka_unit_test(settling), cmocka_unit_test(keeping), os_case(this_machine),
+      os_case(the_system_says),   os_case(groups_of_v2),     os_case(groups_of_v1),
       os_case(a_map_refuses),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
