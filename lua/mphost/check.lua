@@ -65,6 +65,37 @@ function check.alone(level, name, value, example)
   if value ~= nil then check.fail(level + 1, 2, name, "options go into one table: " .. example) end
 end
 
+---Raises unless the value is a list without holes: nothing but the positions 1 to n and, if somebody counted, `n`. What
+---stands behind a hole would be passed over in silence.
+---@param level integer
+---@param position integer
+---@param name string
+---@param list any
+---@return integer n
+function check.list(level, position, name, list)
+  check.type(level + 1, position, name, list, "table")
+  local class = debug.getmetatable(list)
+  class = class and rawget(class, "__name")
+  if class then check.fail(level + 1, position, name, ("a list expected, got %s"):format(tostring(class))) end
+  local counted = rawget(list, "n")
+  local n = counted == nil and #list or math.type(counted) == "integer" and counted
+  if not n or n < 0 then
+    check.fail(level + 1, position, name, ("n of the list: a whole number expected, got %s"):format(tostring(counted)))
+  end
+  for key in next, list do
+    local is_place = math.type(key) == "integer" and key >= 1
+    if is_place and counted == nil then n = math.max(n, key) end
+    if key ~= "n" and not (is_place and key <= n) then
+      check.fail(level + 1, position, name, ("the list has a key that is no place in it: %s"):format(
+        type(key) == "string" and ("'%s'"):format(key) or tostring(key)))
+    end
+  end
+  for i = 1, n do
+    if list[i] == nil then check.fail(level + 1, position, name, ("element %d of the list is nil"):format(i)) end
+  end
+  return n
+end
+
 ---Raises unless the value is nil or a number of seconds.
 ---@param level integer
 ---@param position integer

@@ -144,9 +144,7 @@ end)
 ---@param timeout number?  seconds for all of them; then it raises
 ---@return fun(): mphost.Future?
 function future.as_completed(list, timeout)
-  if type(list) ~= "table" then
-    error(("bad argument #1 to 'as_completed' (table expected, got %s)"):format(type(list)), 2)
-  end
+  check.list(1, 1, "as_completed", list)
   check.timeout(1, 2, "as_completed", timeout)
   local ready, first, total, left, seen = {}, 1, 0, {}, {}
   local function settle(each) -- in the order in which they are

@@ -476,15 +476,15 @@ end
 
 ---The members of the list that are ready: processes that have ended, queues and connections with a message (or
 ---closed), futures that are settled.
----@param list table  processes, queues, connections, futures
+---@param list table  processes, queues, connections, futures; a hole raises
 ---@param timeout number?  seconds for the whole call
 ---@return table? ready  nil, message, "timeout" when none is
 ---@return string? message
 ---@return string? name
 function process.wait(list, timeout)
-  check.type(1, 1, "wait", list, "table")
+  local n = check.list(1, 1, "wait", list)
   check.timeout(1, 2, "wait", timeout)
-  if #list == 0 and not timeout then check.fail(1, 1, "wait", "the list is empty: nothing will ever be ready") end
+  if n == 0 and not timeout then check.fail(1, 1, "wait", "the list is empty: nothing will ever be ready") end
   local deadline = timeout and core.clock() + timeout
   while true do
     local ready, sleepers, pools = look_at(list)

@@ -52,4 +52,34 @@ describe("mp.wait", function()
     for _, p in ipairs(list) do p:join() end
     assert.equal(40, #mp.wait(queues))
   end)
+
+  it("does not pass over what stands behind a hole", function()
+    local q = mp.Queue()
+    q:put(1)
+    local function wrong(list, why)
+      for _, timeout in ipairs { 0, 0.1 } do
+        local line = debug.getinfo(1, "l").currentline + 2
+        local ok, err = pcall(function()
+          local _ = mp.wait(list, timeout)
+        end)
+        assert.is_false(ok)
+        assert.equal(("spec/mphost/wait_spec.lua:%d: bad argument #1 to 'wait' (%s)"):format(line, why), err)
+      end
+    end
+    wrong({ nil, q }, "element 1 of the list is nil")
+    wrong({ mp.Queue(), nil, q }, "element 2 of the list is nil")
+    wrong({ [3] = q, mp.Queue() }, "element 2 of the list is nil")
+    wrong({ [1 << 60] = q }, "element 1 of the list is nil")
+    wrong(table.pack(q, nil), "element 2 of the list is nil")
+    wrong(table.pack(nil), "element 1 of the list is nil")
+    wrong({ a = q }, "the list has a key that is no place in it: 'a'")
+    wrong({ q, [0] = q }, "the list has a key that is no place in it: 0")
+    wrong({ q, q, n = 1 }, "the list has a key that is no place in it: 2")
+    wrong({ q, n = 1.5 }, "n of the list: a whole number expected, got 1.5")
+    wrong(mp.Process(plus), "a list expected, got mphost.Process")
+    assert.same({ q }, mp.wait(table.pack(q), 0))
+    assert.error_matches(function()
+      for _ in mp.as_completed({ nil, mp.Pool(0):submit(plus, 1, 1) }) do end
+    end, "bad argument #1 to 'as_completed' %(element 1 of the list is nil%)")
+  end)
 end)
