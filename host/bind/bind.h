@@ -107,6 +107,9 @@ struct parcel;
 
 /* The codec's handles for outgoing (context: a parcel) and incoming messages. */
 codec_handles bind_handles(struct parcel *parcel);
+/* For what stands in a block that only this process looks at and will drop: the handles take over
+ * the holds that it brings, which needs no memory. */
+codec_handles bind_handles_of(uint64_t *block);
 /* For bytes that may leave the family: refuses them. */
 codec_handles bind_no_handles(void);
 

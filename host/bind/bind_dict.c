@@ -64,7 +64,7 @@ static void push_key(lua_State *L, const struct dict_key *key) {
 static void decode(lua_State *L, const struct dict_value *value) {
   codec_handles handles = bind_handles(NULL);
   int rc = codec_decode(L, value->bytes, value->size, NULL, 0, &handles);
-  if (rc == -EBADMSG) bind_raise(L);
+  if (codec_told(rc)) bind_raise(L);
   if (rc < 0) luaL_error(L, "not enough memory");
 }
 

@@ -160,14 +160,24 @@ static const struct kind *kind_of(uint64_t object) {
   return NULL;
 }
 
+enum { NEAR = 16 }; /* holds looked through for the one that is most likely the first */
+
+/* A hold for a new handle: of those that the message brings, in the order of its handles, or one
+ * more. */
+static uint64_t hold_for(uint64_t object, const uint64_t *message) {
+  uint64_t hold = message ? object_take_hold(*message, object, NEAR, family_ledger()) : 0;
+  if (!hold) hold = object_hold(object, family_ledger());
+  if (!hold && message) hold = object_take_hold(*message, object, SIZE_MAX, family_ledger());
+  return hold;
+}
+
 static int arrive(lua_State *L, uint64_t object, void *context) {
-  (void)context;
   if (!lua_checkstack(L, 4)) return -ENOMEM;
   const struct kind *kind = kind_of(object);
   if (!kind) return -EBADMSG;
   if (find(L, object)) return 0;
   struct handle *handle = handle_new(L, kind->class);
-  uint64_t hold = object_hold(object, family_ledger());
+  uint64_t hold = hold_for(object, context);
   if (!hold) {
     lua_pop(L, 1);
     return -ENOMEM;
@@ -203,6 +213,10 @@ codec_handles bind_no_handles(void) {
 
 codec_handles bind_handles(struct parcel *parcel) {
   return (codec_handles){.context = parcel, .out = depart, .in = arrive};
+}
+
+codec_handles bind_handles_of(uint64_t *block) {
+  return (codec_handles){.context = block, .in = arrive};
 }
 
 void bind_handle(lua_State *L) {

@@ -93,6 +93,8 @@ static int queue_m_get_many(lua_State *L) {
     if (rc > 0) got += rc;
   } while (rc > 0 && got < most);
   if (got == 0 && !bad) return fail(L, rc, deadline, "empty");
+  if (rc == 0 && got == 0)
+    return bind_raise(L); /* no memory for the first: it is in the queue again */
   if (!bad) lua_settop(L, 4);
   return 1 + bad;
 }

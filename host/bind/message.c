@@ -204,6 +204,15 @@ static void push_foreign(lua_State *L) {
   lua_pushliteral(L, "foreign bytes in the queue: messages are lost");
 }
 
+/* Pushes what the block, just got, says, or why it cannot be had, as parcel_try. What memory was
+ * short for goes back to a queue that redelivers. */
+static int open_block(lua_State *L, uint64_t queue, uint64_t block, int *back) {
+  int keep = queue_redelivers(queue), rc = parcel_try(L, block, keep);
+  *back = keep && (rc == -ENOMEM || rc == -ENOBUFS);
+  if (*back) queue_return(queue, block);
+  return rc;
+}
+
 int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
   uint64_t block;
   int rc;
@@ -221,8 +230,9 @@ int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
     bind_raise(L);
   }
   if (rc == 0 && block) {
+    int back;
     close_buffer(buffer);
-    parcel_unpack(L, block, queue_redelivers(queue));
+    if ((rc = open_block(L, queue, block, &back)) < 0) parcel_raise(L, rc);
     return 0;
   }
   if (rc == 0 && !number_push(L, buffer->data, buffer->size))
@@ -242,19 +252,13 @@ static void append(lua_State *L, int failed, int list, lua_Integer *n, int *bad)
     *bad = 1;
 }
 
-static int unpack_block(lua_State *L) {
-  parcel_unpack(L, (uint64_t)lua_tointeger(L, 1), lua_toboolean(L, 2));
-  return 1;
-}
-
-static void append_block(lua_State *L, uint64_t block, int keep, int list, lua_Integer *n,
-                         int *bad) {
-  lua_pushcfunction(L, unpack_block);
-  lua_pushinteger(L, (lua_Integer)block);
-  lua_pushboolean(L, keep);
-  int status = lua_pcall(L, 2, 1, 0);
-  if (status == LUA_ERRMEM) lua_error(L);
-  append(L, status != LUA_OK, list, n, bad);
+/* How many messages it was: 1, or 0: it has gone back. */
+static int append_block(lua_State *L, uint64_t queue, uint64_t block, int list, lua_Integer *n,
+                        int *bad) {
+  int back, rc = open_block(L, queue, block, &back);
+  if (rc == -ENOMEM && *n == 0) lua_error(L);
+  append(L, rc < 0, list, n, bad);
+  return !back;
 }
 
 static void append_records(lua_State *L, const struct buffer *buffer, int list, lua_Integer *n,
@@ -287,8 +291,7 @@ int message_get_many(lua_State *L, uint64_t queue, int list, lua_Integer *n, siz
     push_foreign(L);
     append(L, 1, list, n, bad);
   }
-  if (rc > 0 && block) append_block(L, block, queue_redelivers(queue), list, n, bad);
   if (rc > 0 && !block) append_records(L, buffer, list, n, bad);
   close_buffer(buffer);
-  return rc;
+  return rc > 0 && block ? append_block(L, queue, block, list, n, bad) : rc;
 }

@@ -95,7 +95,7 @@ int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_hand
   int failed = *left > 0 && outcome_failed(*at);
   luaL_checkstack(L, 4, NULL);
   int rc = codec_decode(L, *at + failed, *left - (size_t)failed, &used, 0, handles);
-  if (rc == -EBADMSG && used == 0) lua_error(L);
+  if (codec_told(rc) && used == 0) lua_error(L);
   if (rc < 0 && used == 0) luaL_error(L, "not enough memory");
   *at += used + (size_t)failed;
   *left -= used + (size_t)failed;

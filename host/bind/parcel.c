@@ -132,22 +132,39 @@ uint64_t parcel_block(struct parcel *parcel, size_t size) {
   return block;
 }
 
+struct unpacking {
+  uint64_t block;
+  int how, out; /* out: no shared memory for a handle */
+};
+
 static int unpack(lua_State *L) {
-  uint64_t block = (uint64_t)lua_tointeger(L, 1);
-  unsigned flags = lua_tointeger(L, 2) & PARCEL_START ? CODEC_REPLACE_GLOBALS : 0;
-  codec_handles handles = bind_handles(NULL);
+  struct unpacking *now = lua_touserdata(L, 1);
+  uint64_t block = now->block;
+  unsigned flags = now->how & PARCEL_START ? CODEC_REPLACE_GLOBALS : 0;
+  codec_handles handles =
+      now->how & PARCEL_KEEP ? bind_handles(NULL) : bind_handles_of(&now->block);
   int rc = codec_decode(L, heap_payload(block), heap_room(block), NULL, flags, &handles);
-  if (rc == -EBADMSG) return lua_error(L);
+  now->out = rc == -ENOBUFS;
+  if (codec_told(rc)) return lua_error(L);
   return rc < 0 ? luaL_error(L, "not enough memory") : 1;
 }
 
-void parcel_unpack(lua_State *L, uint64_t block, int how) {
+int parcel_try(lua_State *L, uint64_t block, int how) {
+  struct unpacking now = {block, how, 0};
   luaL_checkstack(L, 4, NULL);
   lua_pushcfunction(L, unpack);
-  lua_pushinteger(L, (lua_Integer)block);
-  lua_pushinteger(L, how);
-  int status = lua_pcall(L, 2, 1, 0);
+  lua_pushlightuserdata(L, &now);
+  int status = lua_pcall(L, 1, 1, 0);
   if (!(how & PARCEL_KEEP)) object_drop(block);
-  if (status == LUA_ERRMEM) lua_error(L);
-  if (status != LUA_OK) bind_raise(L);
+  if (now.out) return -ENOBUFS;
+  return status == LUA_OK ? 0 : status == LUA_ERRMEM ? -ENOMEM : -EBADMSG;
+}
+
+int parcel_raise(lua_State *L, int rc) {
+  return rc == -ENOMEM ? lua_error(L) : bind_raise(L);
+}
+
+void parcel_unpack(lua_State *L, uint64_t block, int how) {
+  int rc = parcel_try(L, block, how);
+  if (rc < 0) parcel_raise(L, rc);
 }

@@ -58,6 +58,11 @@ int parcel_holds(const struct parcel *parcel, uint64_t block);
 enum { PARCEL_KEEP = 1, PARCEL_START = 2 };
 void parcel_unpack(lua_State *L, uint64_t block, int how);
 
+/* The same, but what would be raised is pushed: 0, -EBADMSG, or what may be over later:
+ * -ENOBUFS, no shared memory, -ENOMEM, none of Lua's. parcel_raise raises it. */
+int parcel_try(lua_State *L, uint64_t block, int how);
+int parcel_raise(lua_State *L, int rc);
+
 /* For memory that is used again and again as a parcel is: whether `frame` says that somebody
    further up the stack uses it. If not, it is marked. Stacks grow downwards on both machines. */
 static inline int parcel_in_use(const void **frame) {

@@ -59,8 +59,8 @@ static int load_function(lua_State *L) {
   if (rc == 0 && run->pool) kept_add(L, message, job->function_size);
   if (rc == 0) return 1;
   lua_pushnil(L);
-  if (rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
-  if (rc == -EBADMSG) lua_pushvalue(L, -2);
+  if (!codec_told(rc)) lua_pushliteral(L, "not enough memory");
+  if (codec_told(rc)) lua_pushvalue(L, -2);
   return 2;
 }
 
@@ -126,7 +126,7 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
   int rc = codec_decode(L, run->input, run->left, &used, globals_of(run), &handles);
   run->input += used;
   run->left -= used;
-  if (rc != 0 && rc != -EBADMSG) lua_pushliteral(L, "not enough memory");
+  if (rc != 0 && !codec_told(rc)) lua_pushliteral(L, "not enough memory");
   if (rc != 0 && used == 0) lua_error(L);
   return rc == 0 ? 1 : -1;
 }

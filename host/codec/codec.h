@@ -40,6 +40,7 @@
 #ifndef MPHOST_CODEC_H
 #define MPHOST_CODEC_H
 
+#include <errno.h>
 #include <lua.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,7 +63,8 @@ typedef struct codec_handles {
   /* 1 and the word when the userdata at index is a handle; 0 when it is none; -errno, of which
    * -EBADF (it is closed) and -EPERM (it must not leave) are refused with its path */
   int (*out)(lua_State *L, int index, void *context, uint64_t *word);
-  /* pushes the handle that the word stands for: 0; or -errno and nothing pushed */
+  /* pushes the handle that the word stands for: 0; or -errno and nothing pushed, of which -ENOMEM
+   * says that it would be there if shared memory were */
   int (*in)(lua_State *L, uint64_t word, void *context);
 } codec_handles;
 
@@ -92,7 +94,8 @@ void codec_prepare(lua_State *L);
 void codec_restore_globals(lua_State *L);
 
 /* Reads one message from bytes[0..size) and pushes its value; *used, unless NULL, becomes its
- * length. 0, or -EBADMSG with a message pushed, or -ENOMEM for Lua's stack with nothing pushed.
+ * length. 0; -EBADMSG, or -ENOBUFS: no shared memory for a handle, with a message pushed; or
+ * -ENOMEM for Lua's stack with nothing pushed.
  * After a failure *used is 0, or the length still when the bytes are a message and only what it
  * names is not here, or its __unpack failed.
  * Trusts nothing; runs code only by `require` and __unpack, protected. Globals that come along
@@ -101,5 +104,10 @@ void codec_restore_globals(lua_State *L);
  * set them. Raises Lua's memory error. One free stack slot is the caller's to have. */
 int codec_decode(lua_State *L, const char *bytes, size_t size, size_t *used, unsigned flags,
                  const codec_handles *handles);
+
+/* Whether codec_decode has pushed why it failed. */
+static inline int codec_told(int rc) {
+  return rc == -EBADMSG || rc == -ENOBUFS;
+}
 
 #endif

@@ -1,4 +1,5 @@
-/* From bytes to a Lua value. Whatever the bytes say, the answer is a value or -EBADMSG. */
+/* From bytes to a Lua value. Whatever the bytes say, the answer is a value, -EBADMSG, or no memory.
+ */
 #include "codec/decode.h"
 
 #include <assert.h>
@@ -135,6 +136,10 @@ static int decode_handle(decoder *d) {
     rc = decode_stand_in(d);
   else if (d->handles != NULL)
     rc = d->handles->in(d->L, word, d->handles->context);
+  if (rc == -ENOMEM) {
+    lua_pushliteral(d->L, "not enough shared memory");
+    return -ENOBUFS;
+  }
   if (rc != 0) return decode_fail(d, "handle of nothing that is here");
   decode_adopt(d, d->objects++);
   return 0;
@@ -212,6 +217,6 @@ int codec_decode(lua_State *L, const char *bytes, size_t size, size_t *used, uns
     rc = 0;
   if (used == NULL) return rc;
   if (rc == 0) *used = (size_t)(d.at - d.begin);
-  if (rc == -EBADMSG) *used = decode_measure(L, bytes, size, flags, handles);
+  if (codec_told(rc)) *used = decode_measure(L, bytes, size, flags, handles);
   return rc;
 }

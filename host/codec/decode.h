@@ -51,7 +51,7 @@ enum { DECODE_SHALLOW = 16 };
  * place of what that would have made. Only to learn where the message ends. */
 #define DECODE_INERT 0x80000000u
 
-/* Beside 0 (the value is on top) and -EBADMSG. */
+/* Beside 0 (the value is on top), -EBADMSG and -ENOBUFS. */
 enum { DECODE_FRAME = 1 /* a frame has begun; the value comes later */ };
 
 typedef struct decoder {
@@ -86,7 +86,7 @@ static inline uint32_t decode_u32(decoder *d) { /* four bytes are known to be th
 int decode_fail(decoder *d, const char *reason);
 int decode_stand_in(decoder *d); /* pushes one: 0 */
 int decode_open(decoder *d);
-/* Reads the next value, whatever it is, for the innermost frame. 0 or -EBADMSG. */
+/* Reads the next value, whatever it is, for the innermost frame. 0, -EBADMSG or -ENOBUFS. */
 int decode_child(decoder *d);
 int decode_deliver(decoder *d);
 /* CURRENT is complete: delivers it to the frame around it, or leaves it on top as the result. */

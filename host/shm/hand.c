@@ -26,9 +26,11 @@ void hand_note(struct queue *q, struct block *block) {
   journal_set(&block->refs, family_id());
 }
 
-static void note_back(struct queue *q, struct block *block) {
+/* add: list_insert, to the front, or list_append */
+static void note_back(struct queue *q, struct block *block,
+                      void (*add)(struct link *head, struct link *link)) {
   list_remove(&block->link);
-  list_append(list_of(q->back), &block->link);
+  add(list_of(q->back), &block->link);
   journal_set((uint64_t *)&q->back_count, atomic_load(&q->back_count) + 1);
 }
 
@@ -58,6 +60,13 @@ static struct block *find(struct queue *q, uint64_t owner) {
   return NULL;
 }
 
+void hand_return(struct queue *q, struct block *block) {
+  journal_lock();
+  note_back(q, block, list_insert);
+  journal_commit();
+  journal_unlock();
+}
+
 int hand_done(struct queue *q) {
   journal_lock();
   struct block *block = find(q, family_id());
@@ -79,7 +88,7 @@ void hand_look(struct queue *q, int now) {
   atomic_store_explicit(&q->looked, time, memory_order_relaxed);
   journal_lock();
   for (struct block *block; (block = find(q, 0));) {
-    note_back(q, block);
+    note_back(q, block, list_append);
     journal_commit();
   }
   journal_unlock();

@@ -22,6 +22,9 @@ void hand_note(struct queue *q, struct block *block);
 /* Takes the first of what came back into this process's hand: its offset, or 0: nothing has. */
 uint64_t hand_take(struct queue *q);
 
+/* A block in this process's hand goes back to the front. */
+void hand_return(struct queue *q, struct block *block);
+
 /* This process has dealt with its oldest: 0, or -ERANGE: it has none. */
 int hand_done(struct queue *q);
 

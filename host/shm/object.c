@@ -38,6 +38,28 @@ uint64_t object_hold(uint64_t object, struct link *list) {
   return hold;
 }
 
+/* Under the journal's lock: see object_take_hold. What came first is last in the list. */
+static struct block *find_hold(const struct link *owned, uint64_t object, size_t most) {
+  for (uint64_t at = owned->prev; at != region_offset(owned) && most > 0; most--) {
+    struct block *block = region_at(at - offsetof(struct block, link));
+    if (block->kind == BLOCK_HOLD && block->refs == object) return block;
+    at = block->link.prev;
+  }
+  return NULL;
+}
+
+uint64_t object_take_hold(uint64_t block, uint64_t object, size_t most, struct link *list) {
+  journal_lock();
+  struct block *hold = find_hold(&block_at(block)->owned, object, most);
+  if (hold) {
+    list_remove(&hold->link);
+    list_insert(list, &hold->link);
+    journal_commit();
+  }
+  journal_unlock();
+  return hold ? region_offset(hold) : 0;
+}
+
 uint64_t object_share(uint64_t block, struct link *list) {
   struct block *object = region_at(block);
   journal_lock();

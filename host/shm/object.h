@@ -32,6 +32,10 @@ uint64_t object_hold(uint64_t object, struct link *list);
 /* The same, noted in the open transaction of a caller who holds the journal's lock. */
 uint64_t object_note_hold(uint64_t object, struct link *list);
 
+/* Moves a hold on the object from what the block owns, which nobody else looks at, into the list:
+ * its offset, or 0: there is none among the `most` that came first. Needs no memory. */
+uint64_t object_take_hold(uint64_t block, uint64_t object, size_t most, struct link *list);
+
 /* Gives up a block that nobody else looks at (a hold, a message, a job), with all it owns. */
 void object_drop(uint64_t block);
 

@@ -367,6 +367,12 @@ int queue_get_many(uint64_t queue, struct buffer *into, size_t most, uint64_t *b
   return end_get(q, rc);
 }
 
+void queue_return(uint64_t queue, uint64_t block) {
+  struct queue *q = queue_at(queue);
+  hand_return(q, block_at(block));
+  wake_getters(q);
+}
+
 /* ---- everybody ---- */
 
 void queue_mark_closed(uint64_t queue) {

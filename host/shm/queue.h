@@ -119,6 +119,10 @@ int queue_get(uint64_t queue, struct buffer *into, uint64_t *block, int64_t dead
 int queue_get_many(uint64_t queue, struct buffer *into, size_t most, uint64_t *block,
                    int64_t deadline);
 
+/* A block that this process got of a queue that redelivers goes back to the front, as if it had not
+   been got. */
+void queue_return(uint64_t queue, uint64_t block);
+
 /* No more puts. What is in it can be got. */
 void queue_close(uint64_t queue);
 /* The same for who holds the journal's lock. */

@@ -247,6 +247,89 @@ describe("Memory that runs out", function()
     ]]
   end)
 
+  it("in what is got: a message brings its handles along; what must stay is there still", function()
+    run [[
+      local q, other, d = mp.Queue(), mp.Queue { redeliver = true }, mp.Dict()
+      local a, b = mp.Pipe()
+      local function locks()
+        local list = {}
+        for i = 1, 2000 do list[i] = mp.Lock() end
+        return list
+      end
+      q:put(locks())
+      a:send(locks())
+      for i = 1, 2 do other:put { locks(), i } end
+      d.k = locks()
+      collectgarbage()
+      collectgarbage()
+      local hog = {} -- first what the senders' handles have left free
+      for i = 1, 12000 do hog[i] = mp.Event() end
+      for _, size in ipairs { 1 << 20, 1 << 16, 1 << 12, 256, 16 } do
+        until_full(function() hog[#hog + 1] = mp.Array("B", size) end)
+      end
+      local function short(here, f)
+        local err = fails(f)
+        assert(err:find("^[^\n]*:" .. here .. ": not enough shared memory$"), err)
+      end
+      for _ = 1, 3 do
+        local here = line() + 1
+        short(here, function() local _ = d.k end)
+        short(here + 1, function() local _ = d:get "k" end)
+        short(here + 2, function() local _ = other:get(0) end)
+        short(here + 3, function() local _ = other:try_get() end)
+        short(here + 4, function() local _ = other:get_many(5, 0) end)
+        assert(#other == 2 and #d == 1)
+      end
+      assert(not pcall(other.task_done, other)) -- none is in hand
+      local function whole(list)
+        assert(#list == 2000)
+        for _, lock in ipairs(list) do
+          lock:acquire()
+          lock:release()
+        end
+        return list
+      end
+      local keep = { q:get(0), b:recv(0) } -- need no memory
+      whole(keep[1])
+      whole(keep[2])
+      assert(#q == 0)
+      for _, each in ipairs(hog) do getmetatable(each).__close(each) end
+      for i = 1, 2 do
+        local message = other:get(0)
+        whole(message[1])
+        assert(message[2] == i)
+        other:task_done()
+      end
+      assert(other:wait_done(0))
+      whole(d.k)
+      keep, hog = nil, nil
+      a:close()
+      b:close()
+    ]]
+  end)
+
+  it("in get: Lua's own; a queue that redelivers has the message still", function()
+    if tool.slower > 1 then return end -- AddressSanitizer's own memory would not fit
+    local r = tool.shell("ulimit -v 300000; $M $S", [[
+      local mp = require "mphost"
+      local q, text = mp.Queue { redeliver = true }, ("x"):rep(4 << 20)
+      q:put(text)
+      q:put "after"
+      text = nil
+      collectgarbage()
+      local list, n = {}, 0
+      for i = 1, 2000 do list[i] = false end
+      while pcall(function() list[n + 1] = ("y"):rep(1 << 18) end) do n = n + 1 end
+      print(n > 100, pcall(q.get, q, 0))
+      print(#q, pcall(q.get_many, q, 2, 0))
+      list = nil
+      collectgarbage()
+      print(#q, #q:get(0), q:get(0))
+    ]])
+    assert.same({ code = 0, err = "", out = "true\tfalse\tnot enough memory\n2\tfalse\tnot enough memory\n" ..
+      "2\t4194304\tafter\n" }, r)
+  end)
+
   it("in start: the holds of the child", function()
     run [[
       local list = {}

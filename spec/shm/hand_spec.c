@@ -54,6 +54,26 @@ static void comes_back_to_the_front(void **state) {
   object_drop(hold);
 }
 
+/* What its consumer gives back comes first again, for anybody, and is nobody's task. */
+static void goes_back(void **state) {
+  (void)state;
+  uint64_t block;
+  begin();
+  put_range(1, 3);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(queue_get(q, &none, &block, 0), 0);
+    assert_int_equal(message_number(heap_payload(block), SIZE), 1);
+    queue_return(q, block);
+    assert_int_equal(queue_length(q), 3);
+    assert_int_equal(queue_task_done(q), -ERANGE);
+  }
+  take_and_die(2);
+  assert_int_equal(queue_length(q), 3);
+  for (int i = 1; i <= 3; i++) assert_int_equal(get(0), i);
+  for (int i = 1; i <= 3; i++) assert_int_equal(queue_task_done(q), 0);
+  object_drop(hold);
+}
+
 static void each_is_dealt_with_once(void **state) {
   (void)state;
   begin();
@@ -196,13 +216,10 @@ static void nothing_is_forgotten(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      spec_case(comes_back_to_the_front),
-      spec_case(each_is_dealt_with_once),
-      spec_case(waited_for),
-      spec_case(closed_waits_for_others),
-      spec_case(the_last_task_done_ends_it),
-      spec_case(goes_with_the_queue),
-      spec_case(nothing_is_forgotten),
+      spec_case(comes_back_to_the_front), spec_case(goes_back),
+      spec_case(each_is_dealt_with_once), spec_case(waited_for),
+      spec_case(closed_waits_for_others), spec_case(the_last_task_done_ends_it),
+      spec_case(goes_with_the_queue),     spec_case(nothing_is_forgotten),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -72,6 +72,28 @@ static void moved_to_another_owner(void **state) {
   object_drop(block);
 }
 
+static void taken_from_a_message(void **state) {
+  (void)state;
+  uint64_t hold[3], object[3], taken;
+  uint64_t message = heap_alloc(100, BLOCK_DATA, family_ledger());
+  for (int i = 0; i < 3; i++) {
+    object[i] = thing(&hold[i]);
+    assert_true(object_hold(object[i], &block_at(message)->owned));
+  }
+  assert_int_equal(object_take_hold(message, object[2], 2, family_ledger()), 0);
+  uint64_t used = heap_used();
+  assert_true(taken = object_take_hold(message, object[2], 3, family_ledger()));
+  assert_int_equal(heap_used(), used);
+  assert_int_equal(block_at(taken)->refs, object[2]);
+  assert_int_equal(object_take_hold(message, object[2], SIZE_MAX, family_ledger()), 0);
+  object_drop(message);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(block_at(object[i])->refs, i == 2 ? 2 : 1);
+    object_drop(hold[i]);
+  }
+  object_drop(taken);
+}
+
 static void a_million_grow_nothing(void **state) {
   (void)state;
   uint64_t hold, first = thing(&hold), first_hold = hold;
@@ -167,6 +189,7 @@ int main(void) {
       spec_case(owned_go_along),
       spec_case(a_deep_chain),
       spec_case(moved_to_another_owner),
+      spec_case(taken_from_a_message),
       spec_case(a_million_grow_nothing),
       spec_case(lives_with_its_last_holder),
       spec_case(counts_are_right),

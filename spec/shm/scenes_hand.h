@@ -103,6 +103,10 @@ static void deal_act(void) {
   must(queue_task_done(q) == 0);
 }
 
+static void return_act(void) {
+  queue_return(q, mine);
+}
+
 /* From number `from` on, each comes once, in order, and then all is dealt with. */
 static void expect_rest(uint64_t from) {
   assert_int_equal(queue_length(q), 3 - from);
@@ -236,6 +240,8 @@ static const struct scene hand_scenes[] = {
      .early = dead_length, .verify = comes_back_verify},
     {"get of what came back", .prepare = one_came_back, .act = keep_act, .early = dead_length,
      .verify = comes_back_verify},
+    {"giving back", .prepare = two_to_redeliver, .arm = keep_act, .act = return_act,
+     .early = dead_length, .verify = comes_back_verify},
     {"bringing back", .prepare = two_kept, .act = bring_back, .early = dead_length,
      .verify = comes_back_verify},
     {"task_done of what would come back", .prepare = two_to_redeliver, .arm = keep_act,
@@ -243,8 +249,8 @@ static const struct scene hand_scenes[] = {
     {"get while the last goes back", .prepare = last_in_hand, .arm = get_arm, .act = last_get_act,
      .meanwhile = dies_and_goes_back, .after = last_get_after, .verify = last_verify},
     {"pipe_new", .act = pipe_new_act, .every = 7},
-    {"the last drop of an end", .prepare = end_under_way, .arm = leave_end_arm, .act = leave_end_act,
-     .verify = end_closed_verify},
+    {"the last drop of an end", .prepare = end_under_way, .arm = leave_end_arm,
+     .act = leave_end_act, .verify = end_closed_verify},
 };
 
 #endif

@@ -126,6 +126,22 @@ static void drop_last_arm(void) {
   object_drop(q_hold);
 }
 
+/* The victim has a message that brings a hold. */
+static void message_arm(void) {
+  must(mine = heap_alloc(SMALL, BLOCK_DATA, family_ledger()));
+  must(object_hold(thing, &block_at(mine)->owned));
+}
+
+static void take_hold_act(void) {
+  must(object_take_hold(mine, thing, 1, family_ledger()));
+}
+
+static enum outcome take_hold_verify(void) {
+  assert_int_equal(block_at(thing)->refs, 1);
+  object_drop(thing_hold);
+  return EITHER;
+}
+
 static void new_act(void) {
   must(object_new(200, BLOCK_VALUE, family_ledger(), &mine));
 }
@@ -271,6 +287,8 @@ static const struct scene heap_scenes[] = {
     {"heap_alloc without memory", .prepare = free_some, .act = reclaim_act,
      .verify = reclaim_verify},
     {"object_new", .act = new_act},
+    {"object_take_hold", .prepare = new_thing, .arm = message_arm, .act = take_hold_act,
+     .verify = take_hold_verify},
     {"object_drop", .prepare = lone_thing, .arm = drop_arm, .act = drop_act, .verify = drop_verify},
     {"object_drop of the last hold", .arm = drop_last_arm, .act = drop_act},
     {"cell_apply", .prepare = new_cell, .act = apply_act, .verify = apply_verify},
