@@ -261,12 +261,15 @@ static int process_m_progress(lua_State *L) {
   return 4;
 }
 
+/* sentinel(): the descriptor, or nil and why there is none. */
 static int process_m_sentinel(lua_State *L) {
-  struct process *process = check(L);
-  if (process->proc.pidfd < 0)
-    return luaL_error(L, "no descriptor: this kernel has no pidfd, or it is closed");
-  lua_pushinteger(L, process->proc.pidfd);
-  return 1;
+  int fd = proc_descriptor(&check(L)->proc);
+  if (fd >= 0) return lua_pushinteger(L, fd), 1;
+  lua_pushnil(L);
+  lua_pushstring(L, fd == -ESRCH    ? "the process has ended"
+                    : fd == -ENOSYS ? "this kernel has no pidfd"
+                                    : strerror(-fd));
+  return 2;
 }
 
 /* take(): what it left (core.leave), once; nothing when it left nothing. */

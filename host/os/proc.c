@@ -192,6 +192,14 @@ int proc_signal(const proc *child, int signal) {
   return kill(child->pid, signal) == 0 ? 0 : -errno;
 }
 
+int proc_descriptor(proc *child) {
+  if (child->pidfd >= 0) return child->pidfd;
+  if (proc_wait(child, 0) == 1) return -ESRCH;
+  int fd = proc_open_pid(child->pid); /* not reaped: the number is still the child's */
+  if (fd >= 0) child->pidfd = fd;
+  return fd;
+}
+
 void proc_close(proc *child) {
   if (child->pidfd >= 0) close(child->pidfd);
   child->pidfd = -1;

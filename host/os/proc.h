@@ -14,7 +14,7 @@
 
 typedef struct proc {
   pid_t pid;
-  int pidfd;  /* -1: the kernel has none */
+  int pidfd;  /* -1: the kernel has none, or there was no room for one more */
   int status; /* once ended: 0..255 the exit code, -N killed by signal N, PROC_UNKNOWN */
   int ended;
   int core;   /* dumped core */
@@ -57,6 +57,10 @@ int proc_signal(const proc *child, int signal);
 /* A descriptor that becomes readable when the process ends, also one that is no child of this one:
    -errno; -ESRCH: there is no such process. */
 int proc_open_pid(pid_t pid);
+
+/* The child's pidfd, which is opened now if it could not be before; -errno, -ESRCH: it has ended.
+ */
+int proc_descriptor(proc *child);
 
 /* Closes the pidfd. */
 void proc_close(proc *child);

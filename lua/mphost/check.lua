@@ -25,6 +25,13 @@ local function nearest(word, known)
   return best
 end
 
+---What was raised without the position in front, where that is the library's own.
+---@param raised any
+---@return string
+function check.plain(raised)
+  return (tostring(raised):gsub("^mphost/[%w_]+%.lua:%d+: ", ""))
+end
+
 ---error(message, level), but without a position where that line is the library's own: it called a function of the
 ---user's that ended in a tail call of this one, and has no line any more.
 ---@param message string

@@ -94,17 +94,24 @@ local function failure(value)
 end
 
 -- What cannot be sent degrades to text; the process has ended all the same.
+-- What it could not leave at all is the second result.
 local function leave(outcome)
   local ok, why = pcall(core.leave, outcome)
   if ok then return outcome.failed == nil end
-  if outcome.failed then
-    outcome.failed.value = nil
-    outcome.failed.message = outcome.failed.message .. " (" .. tostring(why) .. ")"
+  why = check.plain(why)
+  local failed = outcome.failed
+  if failed then
+    failed.value = nil
+    failed.message = failed.message .. " (" .. why .. ")"
   else
-    outcome = { failed = { message = "the result cannot be sent: " .. tostring(why) } }
+    failed = { message = "the result cannot be sent: " .. why, kind = why:find "^not enough" and "memory" or nil }
   end
-  core.leave(outcome)
-  return false
+  outcome = { failed = failed }
+  if pcall(core.leave, outcome) then return false end
+  collectgarbage() -- what the target has left behind may be the room for it
+  collectgarbage()
+  if pcall(core.leave, outcome) then return false end
+  return false, failed
 end
 
 local function report(self, record)
@@ -196,7 +203,7 @@ function process.fork(body, record, daemon, bare)
   local ok, handle = pcall(core.launch, record, daemon, process.start_method() == "spawn" and helper or nil)
   if ok then return handle end
   -- It names a field of the record: what that is to the user is what comes behind.
-  handle = tostring(handle):gsub("^mphost/[%w_]+%.lua:%d+: ", "")
+  handle = check.plain(handle)
   error((handle:gsub("value%.pool%._?", ""):gsub("value%.", "")), 0)
 end
 
@@ -207,8 +214,10 @@ local function run(self)
   local results
   local ok, record = xpcall(function() results = table.pack(target(table.unpack(args, 1, args.n))) end, failure)
   if not ok and type(record) ~= "table" then record = errors.out_of_memory(record) end
-  local sent = leave(ok and { values = results } or { failed = record })
-  if not ok then report(self, record) end
+  local outcome = ok and { values = results } or { failed = record }
+  results = nil
+  local sent, lost = leave(outcome)
+  if not ok or lost then report(self, lost or record) end
   process.finish()
   return sent and 0 or 1
 end
@@ -237,7 +246,7 @@ function methods:start()
     args = self._args,
   }
   local ok, handle = pcall(process.fork, function() return run(self) end, record, self.daemon)
-  if not ok then error(handle, 2) end
+  if not ok then error(check.plain(handle), 2) end
   self._core, self._child_pid = handle, handle:pid()
   self._target, self._args = nil, nil
   children[self] = true
@@ -342,7 +351,9 @@ local properties = {
   sentinel = function(self)
     local handle = started(self, "sentinel")
     if self._closed then error("'sentinel': the process object is closed", 2) end
-    return handle:sentinel()
+    local fd, why = handle:sentinel()
+    if not fd then error(("'sentinel': no descriptor: %s"):format(why), 2) end
+    return fd
   end,
 }
 
@@ -441,6 +452,9 @@ local function readiness(member)
   if getmetatable(member) == Process then
     if member:status() == "not started" then
       check.fail(3, 1, "wait", ("process '%s' has not been started"):format(member.name))
+    end
+    if member._foreign and member._core and not member._status then
+      check.fail(3, 1, "wait", ("only the process that started '%s' can wait for it"):format(member.name))
     end
     return not member:is_alive(), member._core
   end

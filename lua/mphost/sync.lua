@@ -12,7 +12,7 @@ local sync = {}
 local function construct(name, constructor, ...)
   local ok, made = pcall(constructor, ...)
   if ok then return made end
-  error((tostring(made):gsub("to '[^']*'", "to '" .. name .. "'", 1)), 3)
+  error((check.plain(made):gsub("to '[^']*'", "to '" .. name .. "'", 1)), 3)
 end
 
 ---A plain lock: held by one thread of one process at a time.

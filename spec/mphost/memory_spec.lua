@@ -330,11 +330,33 @@ describe("Memory that runs out", function()
       "2\t4194304\tafter\n" }, r)
   end)
 
+  it("in a process's result, even for why it is none: the child's log has it", function()
+    local r = tool.shell("ulimit -f 131072; exec $M $S", [[
+      local mp = require "mphost"
+      local p = mp.spawn(function()
+        keep = { mp.Queue { redeliver = true } } -- a global: nothing is collected
+        for _, size in ipairs { 1 << 20, 1 << 16, 1 << 12, 1024, 256, 16 } do
+          while pcall(function() keep[#keep + 1] = mp.Array("B", size) end) do end
+        end
+        while pcall(keep[1].put, keep[1], "x") do end -- a block each
+        return ("x"):rep(100)
+      end)
+      print(p:join(), p.exitcode, pcall(p.result, p))]])
+    assert.equal(0, r.code)
+    assert.matches("^true\t1\tfalse\t[^\n]*before it had a result\n$", r.out)
+    assert.matches("^mphost: process 'Process%-1' %(pid %d+%): the result cannot be sent: not enough shared memory\n*$",
+      r.err)
+  end)
+
   it("in start: the holds of the child", function()
     run [[
       local list = {}
       local n = until_full(function(i) list[i] = mp.Value "i" end)
       fails(mp.spawn, tostring)
+      local here = line() + 1
+      at(here, function() local _ = mp.spawn(tostring) end)
+      local ok, err = pcall(function() local _ = mp.Process(tostring):start() end)
+      assert(not ok and err:find("^[^\n]*:" .. here + 1 .. ": not enough shared memory$"), err)
       for i = 1, n do getmetatable(list[i]).__close(list[i]) end
       local p <close> = mp.spawn(function() return 5 end)
       assert(p:result() == 5)

@@ -363,6 +363,28 @@ print(ok, err.message)]]
     assert.equal(1, v.value)
   end)
 
+  it("has a sentinel as soon as there is a descriptor for it", function()
+    local r = tool.shell("ulimit -n 40; $M $S", [[
+      local mp = require "mphost"
+      local gate = mp.Event()
+      local files = {}
+      while true do
+        local file = io.open "/dev/null"
+        if not file then break end
+        files[#files + 1] = file
+      end
+      local p = mp.spawn(function() gate:wait() end)
+      local line = debug.getinfo(1, "l").currentline + 1
+      print(select(2, pcall(function() return nil, p.sentinel end)):match(":" .. line .. ": (.*)"))
+      for _, file in ipairs(files) do file:close() end
+      local fd = p.sentinel
+      print(math.type(fd), fd == p.sentinel)
+      gate:set()
+      print(p:join(), p.exitcode)]])
+    assert.equal("", r.err)
+    assert.equal("'sentinel': no descriptor: Too many open files\ninteger\ttrue\ntrue\t0\n", r.out)
+  end)
+
   it("P15: has a sentinel", function()
     local p <close> = sleeper()
     local fd = p.sentinel

@@ -3,6 +3,7 @@ local mp = require "mphost"
 local tool = require "mphost.tool"
 
 local sleeper = tool.sleeper
+local HERE = debug.getinfo(1, "S").short_src
 
 local function plus(a, b) return a + b end
 
@@ -53,6 +54,18 @@ describe("mp.wait", function()
     assert.equal(40, #mp.wait(queues))
   end)
 
+  it("names itself where it is told of another process's child", function()
+    local p <close> = sleeper()
+    local other <close> = mp.spawn(function()
+      return select(2, pcall(function()
+        local _ = mp.wait({ p }, 0.1)
+      end))
+    end)
+    assert.matches("^" .. HERE:gsub("%p", "%%%0") .. ":%d+: bad argument #1 to 'wait' %(only the process that " ..
+      "started 'Process%-%d+' can wait for it%)$", other:result())
+    p:kill()
+  end)
+
   it("does not pass over what stands behind a hole", function()
     local q = mp.Queue()
     q:put(1)
@@ -63,7 +76,7 @@ describe("mp.wait", function()
           local _ = mp.wait(list, timeout)
         end)
         assert.is_false(ok)
-        assert.equal(("spec/mphost/wait_spec.lua:%d: bad argument #1 to 'wait' (%s)"):format(line, why), err)
+        assert.equal(("%s:%d: bad argument #1 to 'wait' (%s)"):format(HERE, line, why), err)
       end
     end
     wrong({ nil, q }, "element 1 of the list is nil")
@@ -76,6 +89,7 @@ describe("mp.wait", function()
     wrong({ q, [0] = q }, "the list has a key that is no place in it: 0")
     wrong({ q, q, n = 1 }, "the list has a key that is no place in it: 2")
     wrong({ q, n = 1.5 }, "n of the list: a whole number expected, got 1.5")
+    wrong({ "x" }, "processes, queues, connections, futures expected, got string")
     wrong(mp.Process(plus), "a list expected, got mphost.Process")
     assert.same({ q }, mp.wait(table.pack(q), 0))
     assert.error_matches(function()
