@@ -7,6 +7,7 @@ local future = require "mphost.future"
 local imap = require "mphost.imap"
 local items = require "mphost.items"
 local wait = require "mphost.wait"
+local package = package
 
 local methods = {}
 
@@ -203,7 +204,7 @@ end
 function methods:apply(f, ...)
   check_call(self, "apply", f, 0)
   if #self._calls > 0 or self._queued > 0 or #self._workers < self.workers or self:_is_here() or
-    crew.is_stale(self) then
+    self._path ~= package.path or self._cpath ~= package.cpath then -- crew.is_stale
     return applied(self, f, nil, false, table.pack(...))
   end
   local number = self._made
