@@ -35,6 +35,11 @@ static int condition_m_release(lua_State *L) {
   return sync_unlock(L, condition_lock(check(L)));
 }
 
+static int condition_m_locked(lua_State *L) {
+  lua_pushboolean(L, lock_is_held(condition_lock(check(L))));
+  return 1;
+}
+
 static int condition_m_with(lua_State *L) {
   struct handle *handle = handle_check(L, 1, bind_condition_class);
   luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -148,15 +153,11 @@ static int condition_tostring(lua_State *L) {
 
 void bind_condition(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"acquire", condition_m_acquire},
-      {"release", condition_m_release},
-      {"with", condition_m_with},
-      {"wait", condition_m_wait},
-      {"wait_for", condition_m_wait_for},
-      {"notify", condition_m_notify},
-      {"notify_all", condition_m_notify_all},
-      {"close", condition_close},
-      {NULL, NULL},
+      {"acquire", condition_m_acquire}, {"release", condition_m_release},
+      {"locked", condition_m_locked},   {"with", condition_m_with},
+      {"wait", condition_m_wait},       {"wait_for", condition_m_wait_for},
+      {"notify", condition_m_notify},   {"notify_all", condition_m_notify_all},
+      {"close", condition_close},       {NULL, NULL},
   };
   sync_class(L, bind_condition_class, methods, condition_close, condition_leave_scope);
   sync_finalizer(L, bind_condition_class, condition_gc);

@@ -466,6 +466,10 @@ function Condition:acquire(timeout) end
 ---Gives the lock back.
 function Condition:release() end
 
+---Whether anybody holds the lock.
+---@return boolean
+function Condition:locked() end
+
 ---f(...) with the lock held, as Lock:with.
 ---@param f function
 ---@param ... any

@@ -92,7 +92,7 @@ local NOUNS = {
   Condition = {
     make = function() return mp.Condition():acquire() end,
     works = function(c) return c:notify() == 0 end,
-    methods = { acquire = { "timeout" }, release = {}, with = { "callable" }, wait = { "timeout" },
+    methods = { acquire = { "timeout" }, release = {}, locked = {}, with = { "callable" }, wait = { "timeout" },
       wait_for = { "callable", "timeout" }, notify = { "natural?" }, notify_all = {}, close = {} },
   },
   Barrier = {
