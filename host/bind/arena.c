@@ -24,7 +24,7 @@ static int more(codec_sink *sink, size_t need) {
   if (used) memcpy(run, arena->run, used);
   arena->run = run;
   arena->room = room;
-  *sink = (codec_sink){run + used, run + heap_room(block), more, 0};
+  *sink = (codec_sink){run + used, run + heap_room(block), more, 0, 0};
   return 0;
 }
 

@@ -138,13 +138,14 @@ static int wrap(struct parcel *parcel, size_t size, struct dict_value *value) {
 }
 
 /* Puts the value at index, or deletes if it is nil: as dict_put does. The handle, at 1, is looked
- * at last: an encoder's __pack may have closed it. */
-static int put(lua_State *L, const struct dict_key *key, int index, const uint64_t *expected) {
+ * at last: an encoder's __pack may have closed it. name: see parcel_encode_of. */
+static int put(lua_State *L, const struct dict_key *key, int index, int name,
+               const uint64_t *expected) {
   struct dict_value value = {.kind = DICT_NOTHING};
   if (lua_isnil(L, index) || is_number(L, index, &value))
     return dict_put(check(L), key, &value, expected);
   struct parcel *parcel = parcel_open(L);
-  size_t size = parcel_encode(L, parcel, index);
+  size_t size = parcel_encode_of(L, parcel, index, name);
   struct handle *handle = lua_touserdata(L, 1);
   int rc = handle->object ? wrap(parcel, size, &value) : -EBADF;
   if (rc == 0) {
@@ -231,7 +232,7 @@ static void begin_watch(lua_State *L) {
 
 static int put_or_raise(lua_State *L, const struct dict_key *key, int index,
                         const uint64_t *expected) {
-  int rc = put(L, key, index, expected);
+  int rc = put(L, key, index, 0, expected);
   if (rc < 0 && rc != -EAGAIN) bind_fail(L, rc);
   if (rc >= 0) note_change(L, 2);
   return rc;
@@ -488,7 +489,8 @@ static int dict_create(lua_State *L) {
   while (lua_next(L, 2)) {
     struct dict_key key;
     if (!to_key(L, 3, &key)) return luaL_argerror(L, 1, not_a_key(L, 3));
-    put_or_raise(L, &key, 4, NULL);
+    int rc = put(L, &key, 4, 3, NULL);
+    if (rc < 0) return bind_fail(L, rc);
     lua_settop(L, 3);
   }
   lua_settop(L, 1);

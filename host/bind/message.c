@@ -35,7 +35,7 @@ static int put_parcel(uint64_t queue, struct parcel *parcel, size_t size, int64_
 /* A number needs no parcel: 1 and *rc, or 0: it is none. */
 static int put_number(lua_State *L, uint64_t queue, int index, int64_t deadline, int *rc) {
   char bytes[2 * WIRE_HEAD];
-  codec_sink sink = {bytes, bytes + sizeof bytes, NULL, 0};
+  codec_sink sink = {bytes, bytes + sizeof bytes, NULL, 0, 0};
   if (queue_redelivers(queue) || !number_put(L, index, &sink)) return 0;
   do *rc = queue_put(queue, bytes, (size_t)(sink.at - bytes), deadline);
   while (interrupt_again(L, *rc));
@@ -114,8 +114,9 @@ static void fill_batch(lua_State *L, struct batch *batch, uint64_t queue, int li
     if (lua_geti(L, list, (lua_Integer)i + 1) == LUA_TNIL)
       luaL_error(L, "element %I of the list is nil; mp.null stands for it", (lua_Integer)i + 1);
     int top = lua_gettop(L);
+    lua_pushinteger(L, (lua_Integer)i + 1);
     struct parcel *parcel = parcel_open(L);
-    size_t size = parcel_encode(L, parcel, top);
+    size_t size = parcel_encode_of(L, parcel, top, top + 1);
     int rc = only_blocks || parcel_is_large(parcel, size)
                  ? add_block(batch, parcel_block(parcel, size), i)
                  : add_bytes(batch, parcel_bytes(parcel), size, i);

@@ -90,13 +90,19 @@ void parcel_close(struct parcel *parcel) {
 
 codec_sink *parcel_sink(struct parcel *parcel) {
   empty(parcel);
-  parcel->sink = (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more, 0};
+  parcel->sink =
+      (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more, 0, 0};
   return &parcel->sink;
 }
 
 size_t parcel_encode(lua_State *L, struct parcel *parcel, int index) {
+  return parcel_encode_of(L, parcel, index, 0);
+}
+
+size_t parcel_encode_of(lua_State *L, struct parcel *parcel, int index, int key) {
   codec_handles handles = bind_handles(parcel);
-  int rc = codec_encode(L, index, parcel_sink(parcel), &handles);
+  parcel_sink(parcel)->key = key;
+  int rc = codec_encode(L, index, &parcel->sink, &handles);
   if (rc == 0) return (size_t)(parcel->sink.at - parcel_bytes(parcel));
   parcel_close(parcel);
   if (rc == -EINVAL) bind_raise(L);

@@ -34,6 +34,8 @@ codec_sink *parcel_sink(struct parcel *parcel);
 /* Encodes the value at index into the parcel, which is empty: its size. Raises with the culprit's
  * path. */
 size_t parcel_encode(lua_State *L, struct parcel *parcel, int index);
+/* The same of a piece of what is sent: its key in that is at `key`, for the path; 0: it is all. */
+size_t parcel_encode_of(lua_State *L, struct parcel *parcel, int index, int key);
 
 static inline const char *parcel_bytes(const struct parcel *parcel) {
   return parcel->block ? (const char *)heap_payload(parcel->block) : parcel->bytes.data;

@@ -50,11 +50,12 @@
  * made, in one piece: they go on standing right before `at`, where the encoder completes counts
  * that it could not know earlier, and takes bytes back. It keeps no pointer into the sink. `code`
  * becomes 1 when it writes something that CODEC_NO_CODE would refuse, or find only where it is
- * loaded: a function, or a name; nothing clears it. */
+ * loaded: a function, or a name; nothing clears it. `key` is where on Lua's stack the key is that
+ * the value has in what is sent piece by piece, 0: it is all; only for what is said of it. */
 typedef struct codec_sink {
   char *at, *end;
   int (*more)(struct codec_sink *sink, size_t need); /* 0 or -errno, but never -EINVAL */
-  int code;
+  int code, key;
 } codec_sink;
 
 /* How this library's own userdata travel. The codec only carries the word. */

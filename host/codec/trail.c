@@ -125,6 +125,14 @@ static int trail_is_function(const trail *t, uint32_t depth) {
   return kind == ENCODE_UPVALUES || kind == ENCODE_GLOBALS;
 }
 
+/* What the value itself is a piece of. */
+static void trail_add_root(trail *t) {
+  int key = t->e->out.sink->key;
+  if (key == 0) return;
+  lua_pushvalue(t->e->L, key);
+  trail_add_key(t);
+}
+
 /* The steps of the frames from `outer` to `inner`, of which the last ones are shown. */
 static void trail_add_steps(trail *t, uint32_t outer, uint32_t inner) {
   if (inner - outer >= TRAIL_STEPS && inner >= outer) {
@@ -219,7 +227,9 @@ static void trail_add_way(trail *t) {
     uint32_t depth = inner;
     while (depth > 0 && !trail_is_function(t, depth)) depth--;
     if (depth == 0) {
-      if (inner > 0 || functions == 0) trail_add(t, functions > 0 ? ", value" : "value");
+      if (inner == 0 && functions > 0 && t->e->out.sink->key == 0) return;
+      trail_add(t, functions > 0 ? ", value" : "value");
+      trail_add_root(t);
       trail_add_steps(t, 1, inner);
       return;
     }

@@ -402,7 +402,9 @@ describe("Dict", function()
     local d = mp.Dict { a = 1 }
     raises("cannot send", function() d.a = coroutine.create(print) end)
     raises("cannot send", function() d:set("a", { io.stdout }) end)
-    raises("cannot send", function() mp.Dict { x = io.stdout } end)
+    raises("cannot send value.x: userdata", function() mp.Dict { x = io.stdout } end)
+    raises("cannot send value.bad.deep: userdata", function() mp.Dict { good = 1, bad = { deep = io.stdout } } end)
+    raises("cannot send value[\"a b\"][1]: userdata", function() mp.Dict { ["a b"] = { io.stdout } } end)
     local closed = mp.Value "i"
     close(closed)
     raises("closed", function() d.a = { closed } end)
