@@ -103,6 +103,14 @@ function check.list(level, position, name, list)
   return n
 end
 
+---Raises for any argument of a constructor that has none.
+---@param level integer
+---@param name string
+---@param ... any
+function check.none(level, name, ...)
+  if select("#", ...) > 0 then check.fail(level + 1, 1, name, "no argument expected") end
+end
+
 ---Raises unless the value is nil or a number of seconds.
 ---@param level integer
 ---@param position integer

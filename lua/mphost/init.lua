@@ -53,6 +53,21 @@ local function construct(name, constructor, ...)
   return made(name, pcall(constructor, ...))
 end
 
+local VALUE = { type = "string", init = "number|boolean" }
+local ARRAY = { type = "string", n = "number|table" }
+local FILE = { path = "string", size = "number|string", mode = "string" }
+
+-- What a constructor's table of options says: the essential, which must be there, and the others by their names.
+local function named(name, options, known, essential, more, example, ...)
+  check.options(2, name, options, known)
+  check.alone(2, name, more, example)
+  if options[essential] == nil then
+    check.fail(2, 1, name, ("option '%s' is missing: %s"):format(essential, example))
+  end
+  local second, third = ...
+  return options[essential], options[second], third and options[third]
+end
+
 ---How many workers a pool has when nobody says: MPHOST_JOBS, or the CPUs that this process may really use (the least of
 ---the affinity mask and the cgroup quota).
 ---@return integer
@@ -79,20 +94,32 @@ end
 
 ---Two connections: what one sends the other receives, in order. Each end may be used by several processes; when nobody
 ---has the other end any more, recv gives nil, "closed", "closed" (after what is still in), and so does send.
----@param duplex boolean?  false: the first only receives, the second only sends
+---@param duplex boolean|{duplex: boolean?}|nil  false: the first only receives, the second only sends
+---@param ... nil  options are in the table
 ---@return mphost.Connection
 ---@return mphost.Connection
-function mp.Pipe(duplex)
+function mp.Pipe(duplex, ...)
+  if type_of(duplex) == "table" then
+    check.options(1, "Pipe", duplex, { duplex = "boolean" })
+    check.alone(1, "Pipe", ..., "mp.Pipe{duplex = false}")
+    duplex = duplex.duplex
+  end
   if duplex ~= nil then check.type(1, 1, "Pipe", duplex, "boolean") end
   return construct("Pipe", core.pipe, duplex ~= false)
 end
 
 ---One typed number in shared memory.
----@param type string  a letter of string.pack's: b B h H i I l L j J T f d n, or "?" for a boolean
+---@param type string|{type: string, init: number|boolean|nil}  a letter of string.pack's: b B h H i I l L j J T f d n,
+---or "?" for a boolean
 ---@param init number|boolean|nil  0 or false
 ---@return mphost.Value
 function mp.Value(type, init)
-  if type_of(type) ~= "string" then check.type(1, 1, "Value", type, "string") end
+  if type_of(type) ~= "string" then
+    if type_of(type) == "table" then
+      type, init = named("Value", type, VALUE, "type", init, 'mp.Value{type = "i", init = 1}', "init")
+    end
+    check.type(1, 1, "Value", type, "string")
+  end
   return construct("Value", core.value, type, init)
 end
 
@@ -106,11 +133,17 @@ end
 
 ---Many typed numbers in shared memory, each read and written as one step by any process: `a[i]`, `#a`, `ipairs`, and
 ---the methods of mphost.Array.
----@param type string  a letter of string.pack's: b B h H i I l L j J T f d n, or "?" for booleans
----@param init integer|number[]|boolean[]  how many zeros (falses), or the elements
+---@param type string|{type: string, n: integer|number[]|boolean[]}  a letter of string.pack's: b B h H i I l L j J T f d
+---n, or "?" for booleans
+---@param init integer|number[]|boolean[]|nil  how many zeros (falses), or the elements
 ---@return mphost.Array
 function mp.Array(type, init)
-  if type_of(type) ~= "string" then check.type(1, 1, "Array", type, "string") end
+  if type_of(type) ~= "string" then
+    if type_of(type) == "table" then
+      type, init = named("Array", type, ARRAY, "type", init, 'mp.Array{type = "i", n = 10}', "n")
+    end
+    check.type(1, 1, "Array", type, "string")
+  end
   return construct("Array", core.array, type, init)
 end
 
@@ -118,7 +151,7 @@ end
 ---asked for. `lines sub find chunks` besides an Array's other methods. The whole family shares it as it shares any
 ---handle. Somebody who makes the file shorter takes the bytes away: methods raise as soon as they notice (10 ms), an
 ---access to what is gone that comes before, or by index, ends the process with SIGBUS.
----@param path string
+---@param path string|{path: string, size: integer|string|nil, mode: string?}
 ---@param size integer|string|nil  bytes from the beginning, or "64M"; nil: as long as it is
 ---@param mode "r"|"r+"|"w+"|nil  "r" to read; "r+" to read and write; "w+" the same of a file that is made if it is not
 ---there, and made `size` bytes long
@@ -126,6 +159,10 @@ end
 ---@return string? message
 ---@return "gone"|"denied"|"full"|"invalid"|nil name  no such file, no permission, no room, no regular file or too short
 function mp.map_file(path, size, mode)
+  if type(path) == "table" then
+    path, size, mode = named("map_file", path, FILE, "path", size or mode, 'mp.map_file{path = "x", mode = "r"}',
+      "size", "mode")
+  end
   if type(path) ~= "string" then check.type(1, 1, "map_file", path, "string") end
   if size ~= nil then size = check.size(1, "size of 'map_file'", size) end
   return construct("map_file", core.map_file, path, size, mode)

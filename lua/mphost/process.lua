@@ -106,7 +106,7 @@ local function leave(outcome)
   else
     failed = { message = "the result cannot be sent: " .. why, kind = why:find "^not enough" and "memory" or nil }
   end
-  outcome = { failed = failed }
+  outcome.values, outcome.failed = nil, failed
   if pcall(core.leave, outcome) then return false end
   collectgarbage() -- what the target has left behind may be the room for it
   collectgarbage()
@@ -211,11 +211,10 @@ end
 local function run(self)
   process.become(self, self._seed)
   local target, args = self._target, self._args
-  local results
-  local ok, record = xpcall(function() results = table.pack(target(table.unpack(args, 1, args.n))) end, failure)
+  local outcome = {}
+  local ok, record = xpcall(function() outcome.values = table.pack(target(table.unpack(args, 1, args.n))) end, failure)
   if not ok and type(record) ~= "table" then record = errors.out_of_memory(record) end
-  local outcome = ok and { values = results } or { failed = record }
-  results = nil
+  if not ok then outcome.failed = record end
   local sent, lost = leave(outcome)
   if not ok or lost then report(self, lost or record) end
   process.finish()

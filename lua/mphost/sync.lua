@@ -16,15 +16,19 @@ local function construct(name, constructor, ...)
 end
 
 ---A plain lock: held by one thread of one process at a time.
+---@param ... nil  none
 ---@return mphost.Lock
-function sync.Lock()
+function sync.Lock(...)
+  check.none(1, "Lock", ...)
   local lock = construct("Lock", core.lock, false)
   return lock
 end
 
 ---A lock that its holder may take again; it is free when it was released as often.
+---@param ... nil  none
 ---@return mphost.Lock
-function sync.RLock()
+function sync.RLock(...)
+  check.none(1, "RLock", ...)
   local lock = construct("RLock", core.lock, true)
   return lock
 end
@@ -56,16 +60,22 @@ function sync.BoundedSemaphore(value)
 end
 
 ---A flag that processes wait for; not set.
+---@param ... nil  none
 ---@return mphost.Event
-function sync.Event()
+function sync.Event(...)
+  check.none(1, "Event", ...)
   local event = construct("Event", core.event)
   return event
 end
 
 ---A condition.
----@param lock mphost.Lock?  a Lock or RLock; none: an RLock of its own
+---@param lock mphost.Lock|{lock: mphost.Lock?}|nil  a Lock or RLock; none: an RLock of its own
 ---@return mphost.Condition
 function sync.Condition(lock)
+  if type(lock) == "table" then
+    check.options(1, "Condition", lock, { lock = "userdata" })
+    lock = lock.lock
+  end
   local condition = construct("Condition", core.condition, lock)
   return condition
 end

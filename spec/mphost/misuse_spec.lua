@@ -2,6 +2,7 @@
 -- problem, and the object works as before. A method that is not in the table fails the spec: new nouns add themselves.
 local mp = require "mphost"
 local helper = require "support.helper"
+local tool = require "mphost.tool"
 
 -- What an argument may be: a good one, and some that must raise. "?" after the name: nil is good as well.
 local nop = function() end
@@ -128,8 +129,17 @@ local CONSTRUCTORS = {
     { { size = 1 } },
     { { capacity = "x" } }, { { capacity = -1 } }, { { redeliver = 1 } } },
   Value = { {}, { 1 }, { "x" }, { "" }, { "ii" }, { "\0" }, { "i", "x" }, { "i", 1.5 }, { "i", 1 << 31 }, { "b", 128 },
-    { "B", -1 }, { "?", 1 }, { "d", {} }, { {} }, { "i", 1e308 }, { "i", true } },
-  Pipe = { { 1 }, { "x" }, { {} } },
+    { "B", -1 }, { "?", 1 }, { "d", {} }, { {} }, { "i", 1e308 }, { "i", true }, { { init = 1 } },
+    { { type = "i", int = 1 } }, { { type = "i" }, 1 }, { { type = "i", init = {} } }, { { type = "b", init = 128 } } },
+  Pipe = { { 1 }, { "x" }, { { duplx = true } }, { { duplex = 1 } }, { {}, 1 } },
+  Array = { {}, { 1 }, { {} }, { { n = 2 } }, { { type = "i" } }, { { type = "i", m = 2 } },
+    { { type = "i", n = true } }, { { type = "i", n = 2 }, 2 }, { { type = 1, n = 2 } }, { { type = "x", n = 2 } } },
+  map_file = { {}, { 1 }, { {} }, { { mode = "r" } }, { { path = 1 } }, { { path = "x", mod = "r" } },
+    { { path = "x", mode = 1 } }, { { path = "x", size = -1 } }, { { path = "x" }, 5 },
+    { { path = "x", mode = "q" } } },
+  Lock = { { 1 }, { { nam = 1 } }, { {} } },
+  RLock = { { 5 }, { {} } },
+  Event = { { true }, { {} } },
   Process = { {}, { 1 }, { "x" }, { {} }, { { target = 1 } }, { { target = nop, args = 1 } },
     { { target = nop, nme = "x" } },
     { { target = nop, name = 1 } }, { { target = nop, daemon = 1 } } },
@@ -139,7 +149,7 @@ local CONSTRUCTORS = {
     { { retries = 1.5 } } },
   Semaphore = { { "x" }, { -1 }, { 1.5 }, { 1 << 31 }, { true }, { { value = "x" } }, { { n = 1 } } },
   BoundedSemaphore = { { "x" }, { 0 }, { -1 }, { 1.5 }, { 65537 }, { true }, { { value = -1 } }, { { n = 1 } } },
-  Condition = { { 1 }, { "x" }, { {} }, { nop }, { true } },
+  Condition = { { 1 }, { "x" }, { { lok = 1 } }, { { lock = 1 } }, { { lock = mp.null } }, { nop }, { true } },
   Barrier = { {}, { 0 }, { -1 }, { 1.5 }, { 10001 }, { "x" }, { 1, 1 }, { 1, {} }, { 1, nop, "x" }, { 1, nop, {} },
     { {} }, { { parties = "x" } }, { { parties = 1, action = 1 } }, { { partys = 1 } } },
   wait = { {}, { 1 }, { { 1 } }, { { {} } }, { { nop } }, { { mp.null } }, { {}, "x" } },
@@ -289,6 +299,37 @@ describe("Misuse", function()
       if other then other:close() end
     end
     no(complaints)
+  end)
+
+  it("is not what a table of named options is", function()
+    local v, a <close> = mp.Value { type = "i", init = 2 }, mp.Array { type = "i", n = 2 }
+    assert.same({ 2, 2 }, { v.value, #a })
+    assert.is_true(mp.Value { type = "?", init = true }.value)
+    assert.equal(0, mp.Value { type = "d" }.value)
+    assert.same({ 4, 5 }, mp.Array { type = "i", n = { 4, 5 } }:get())
+    local path = tool.file "hello"
+    local m <close> = mp.map_file { path = path, mode = "r" }
+    local part <close> = mp.map_file { path = path, size = 2 }
+    assert.same({ "hello", "he" }, { m:sub(), part:sub() })
+    os.remove(path)
+    local both, way = { mp.Pipe { duplex = true } }, (mp.Pipe { duplex = false })
+    assert.same({ true, true }, { both[1]:readable(), both[1]:writable() })
+    assert.same({ true, false }, { way:readable(), way:writable() })
+    assert.same({ true, true }, { mp.Pipe({}):readable(), mp.Pipe({}):writable() })
+    local lock = mp.Lock()
+    local c = mp.Condition { lock = lock }
+    lock:acquire()
+    assert.is_true(c:locked())
+    lock:release()
+    assert.is_false(mp.Condition {}:locked())
+    for _, each in ipairs { { mp.Value, { type = "i", int = 1 }, "'init'" }, { mp.Array, { typ = "i" }, "'type'" },
+      { mp.Pipe, { dplex = true }, "'duplex'" }, { mp.Condition, { look = lock }, "'lock'" },
+      { mp.map_file, { path = "x", mdoe = "r" }, "'mode'" } } do
+      local _, err = pcall(each[1], each[2])
+      assert.truthy(tostring(err):find("did you mean " .. each[3], 1, true), err)
+    end
+    local _, err = pcall(function() local _ = mp.Lock { nam = 1 } end)
+    assert.matches(": bad argument #1 to 'Lock' %(no argument expected%)$", err)
   end)
 
   for name, cases in pairs(CONSTRUCTORS) do
