@@ -133,8 +133,8 @@ end
 
 ---Many typed numbers in shared memory, each read and written as one step by any process: `a[i]`, `#a`, `ipairs`, and
 ---the methods of mphost.Array.
----@param type string|{type: string, n: integer|number[]|boolean[]}  a letter of string.pack's: b B h H i I l L j J T f d
----n, or "?" for booleans
+---@param type string|{type: string, n: integer|number[]|boolean[]}  a letter of string.pack's: b B h H i I l L j J T
+---f d n, or "?" for booleans
 ---@param init integer|number[]|boolean[]|nil  how many zeros (falses), or the elements
 ---@return mphost.Array
 function mp.Array(type, init)
