@@ -414,7 +414,9 @@ static int array_tostring(lua_State *L) {
     return 1;
   }
   const char *part = block_at(object)->kind == BLOCK_SLICE ? ", a slice" : "";
-  if (array->file || !array->ready)
+  if (!array->ready && settle(array) < 0)
+    lua_pushfstring(L, "map_file('%s', not mapped here%s)", path_of(object), part);
+  else if (array->file)
     lua_pushfstring(L, "map_file('%s', %I%s)", path_of(object), (lua_Integer)array->span.count,
                     part);
   else

@@ -81,8 +81,10 @@ static int pipe_m_poll(lua_State *L) {
   uint64_t in = check_in(L), end = check(L);
   int64_t deadline = lua_isnoneornil(L, 2) ? 0 : bind_deadline(L, 2);
   int ready = queue_is_ready(in);
-  while (!ready && !(ready = is_over(end)) && clock_now() < deadline)
+  while (!ready && !(ready = is_over(end)) && clock_now() < deadline) {
     ready = queue_wait(in, clock_slice(deadline)) == 0;
+    if (!ready && deadline == CLOCK_NEVER) ready = check_deadlock(L, end);
+  }
   lua_pushboolean(L, ready);
   return 1;
 }
