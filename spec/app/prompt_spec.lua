@@ -121,7 +121,9 @@ describe_if("the prompt on a terminal", function()
       local s <close> = open { environment = "NO_COLOR=1" }
       local go = home .. "/go"
       s:enter("function f() while not io.open '" .. go .. "' do mp.sleep(0.01) end")
+      s:wait "%.%.> $"
       s:enter "io.write 'one ' io.stdout:flush() mp.sleep(0.1) io.write 'line\\ntwo' end"
+      s:wait "\nmp> $"
       s:enter "p = mp.spawn(f)"
       s:wait "mp%.spawn%(f%)\nmp> $"
       s:type "half"
@@ -141,17 +143,24 @@ describe_if("the prompt on a terminal", function()
   end)
 
   it("begins on a row of its own after output without a newline", function()
-    local s <close> = open { environment = "NO_COLOR=1" }
-    s:enter "do io.write 'mine' end"
-    s:wait "\nmine\nmp> $"
-    s:enter "q = mp.Queue() p = mp.spawn(function() io.write 'child' io.stdout:flush() q:get() print 'more' end)"
-    s:enter "mp.sleep(0.4)"
-    s:wait "\nchild\n.*mp> $"
-    s:enter "q:put(1)"
-    s:type "half"
-    s:wait "\nmp> q:put%(1%)\n.*more\nmp> half$"
-    assert.truthy(s:text():find("\nmine\n", 1, true))
-    assert.truthy(s:text():find("\nchild\n", 1, true))
+    with_home(function(home)
+      local s <close> = open { environment = "NO_COLOR=1" }
+      local go = home .. "/go"
+      s:enter "do io.write 'mine' end"
+      s:wait "\nmine\nmp> $"
+      s:enter "function f() io.write 'child' io.stdout:flush()"
+      s:wait "%.%.> $"
+      s:enter("while not io.open '" .. go .. "' do mp.sleep(0.01) end print 'more' end")
+      s:wait "\nmp> $"
+      s:enter "p = mp.spawn(f) mp.sleep(0.4)"
+      s:wait "\nchild\nmp> $"
+      s:type "half"
+      s:wait "half$"
+      assert(io.open(go, "w")):close()
+      s:wait "more\nmp> half$"
+      assert.truthy(s:text():find("\nmine\n", 1, true))
+      assert.truthy(s:text():find("\nchild", 1, true))
+    end)
   end)
 
   it("lets output pass while code runs, however much", function()
