@@ -91,7 +91,7 @@ describe("hot paths", function()
       local count = tonumber((io.open(%q):read "a")) + 1
       io.open(%q, "w"):write(count)
       path("calm", 10, function(n) for _ = 1, n do local _ = {} end end)
-      path("moody", 10, function(n) for _ = 1, n * (count %% 5 == 0 and 1 or 100) do local _ = {} end end)
+      path("moody", 10, function(n) for _ = 1, n * (count %% 5 == 0 and 1 or 1000) do local _ = {} end end)
     ]]):format(folder .. "/n", folder .. "/n"))
     file:close()
     local function measured(most)
