@@ -123,6 +123,14 @@ local function settle_heap()
   collectgarbage("step")
 end
 
+---Adds what a worker has done.
+---@param total {done: integer, failed: integer, busy: number}
+---@param status {done: integer, failed: integer, busy: number}  as core.status
+function crew.add(total, status)
+  total.done, total.failed = total.done + status.done, total.failed + status.failed
+  total.busy = total.busy + status.busy
+end
+
 ---Whether workers look for modules elsewhere than this process does by now. (They have what was loaded when they were
 ---forked; what is new they require.)
 ---@param pool mphost.Pool
@@ -136,11 +144,7 @@ end
 ---@param pool mphost.Pool
 function crew.renew(pool)
   if #pool._workers == 0 or pool._init or pool._exit or #pool._calls + pool._queued > 0 then return end
-  local total = pool._stats
-  for _, worker in ipairs(pool._workers) do
-    local s = core.status(worker.slot)
-    total.done, total.failed, total.busy = total.done + s.done, total.failed + s.failed, total.busy + s.busy
-  end
+  for _, worker in ipairs(pool._workers) do crew.add(pool._stats, core.status(worker.slot)) end
   crew.kill(pool)
 end
 
@@ -274,9 +278,7 @@ local function bury(pool, worker)
   local status = core.status(worker.slot)
   worker.begun, worker.since = status.since > 0, status.since
   worker.overdue = status.deadline > 0 and core.clock() >= status.deadline
-  local stats = pool._stats
-  stats.done, stats.failed = stats.done + status.done, stats.failed + status.failed
-  stats.busy = stats.busy + status.busy
+  crew.add(pool._stats, status)
   if status.done > 0 then pool._deaths = 0 end
   local lost = {}
   for _, call in ipairs(pool._calls) do call:bury(worker, lost) end
@@ -286,7 +288,7 @@ local function bury(pool, worker)
   worker.memory, pool._oom_kills = crash.blame(worker.status, pool._oom_kills)
   -- killed with an item of a call that is over: its end is no news
   worker.dismissed = worker.status == -9 and status.item ~= nil and #lost == 0
-  if worker.begun and worker.status ~= 0 and not worker.dismissed then stats.deaths = stats.deaths + 1 end
+  if worker.begun and worker.status ~= 0 and not worker.dismissed then pool._stats.deaths = pool._stats.deaths + 1 end
   return lost
 end
 

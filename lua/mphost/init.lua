@@ -57,8 +57,10 @@ local VALUE = { type = "string", init = "number|boolean" }
 local ARRAY = { type = "string", n = "number|table" }
 local FILE = { path = "string", size = "number|string", mode = "string" }
 
--- What a constructor's table of options says: the essential, which must be there, and the others by their names.
+-- What a constructor's table of options says, given in place of a string: the essential, which must be there, and the
+-- others by their names.
 local function named(name, options, known, essential, more, example, ...)
+  check.type(2, 1, name, options, type_of(options) == "table" and "table" or "string")
   check.options(2, name, options, known)
   check.alone(2, name, more, example)
   if options[essential] == nil then
@@ -115,10 +117,7 @@ end
 ---@return mphost.Value
 function mp.Value(type, init)
   if type_of(type) ~= "string" then
-    if type_of(type) == "table" then
-      type, init = named("Value", type, VALUE, "type", init, 'mp.Value{type = "i", init = 1}', "init")
-    end
-    check.type(1, 1, "Value", type, "string")
+    type, init = named("Value", type, VALUE, "type", init, 'mp.Value{type = "i", init = 1}', "init")
   end
   return construct("Value", core.value, type, init)
 end
@@ -139,10 +138,7 @@ end
 ---@return mphost.Array
 function mp.Array(type, init)
   if type_of(type) ~= "string" then
-    if type_of(type) == "table" then
-      type, init = named("Array", type, ARRAY, "type", init, 'mp.Array{type = "i", n = 10}', "n")
-    end
-    check.type(1, 1, "Array", type, "string")
+    type, init = named("Array", type, ARRAY, "type", init, 'mp.Array{type = "i", n = 10}', "n")
   end
   return construct("Array", core.array, type, init)
 end
@@ -159,11 +155,10 @@ end
 ---@return string? message
 ---@return "gone"|"denied"|"full"|"invalid"|nil name  no such file, no permission, no room, no regular file or too short
 function mp.map_file(path, size, mode)
-  if type(path) == "table" then
+  if type(path) ~= "string" then
     path, size, mode = named("map_file", path, FILE, "path", size or mode, 'mp.map_file{path = "x", mode = "r"}',
       "size", "mode")
   end
-  if type(path) ~= "string" then check.type(1, 1, "map_file", path, "string") end
   if size ~= nil then size = check.size(1, "size of 'map_file'", size) end
   return construct("map_file", core.map_file, path, size, mode)
 end

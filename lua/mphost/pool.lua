@@ -90,7 +90,7 @@ function methods:stats()
     local s = core.status(worker.slot)
     stats.workers[worker.number] = { number = worker.number, pid = worker.pid, done = s.done, failed = s.failed,
       busy = s.busy, item = s.item, state = s.item and "running" or s.since > 0 and "idle" or "starting" }
-    stats.done, stats.failed, stats.busy = stats.done + s.done, stats.failed + s.failed, stats.busy + s.busy
+    crew.add(stats, s)
   end
   return stats
 end
