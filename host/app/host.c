@@ -11,7 +11,6 @@
 #include "bind/interrupt.h"
 #include "bind/sync.h"
 #include "os/latch.h"
-#include "os/memory.h"
 
 static const struct {
   const char *name, *text;
@@ -206,8 +205,7 @@ static int protected(lua_State *L, mph_host *h) {
   lua_pushcfunction(L, set_up);
   lua_pushlightuserdata(L, h);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return 1;
-  lua_close(L);
-  memory_drop();
+  state_close(L);
   return 0;
 }
 
@@ -262,8 +260,7 @@ int mph_close(mph_host *h) {
   event_end(&h->loop);
   lua_pushcfunction(h->L, tell_closing);
   if (lua_pcall(h->L, 0, 0, 0) != LUA_OK) lua_pop(h->L, 1); /* its locks end with the process */
-  lua_close(h->L);
-  memory_drop();
+  state_close(h->L);
   event_free(&h->loop);
   atomic_store(&h->open, false);
   free(h->message);

@@ -130,13 +130,18 @@ static lua_State *create(struct memory *memory) {
   return L;
 }
 
+void state_close(lua_State *L) {
+  lua_close(L);
+  memory_drop();
+}
+
 lua_State *state_new(bool noenv, struct memory *memory) {
   lua_State *L = create(memory);
   if (!L) return NULL;
   lua_pushcfunction(L, fill);
   lua_pushboolean(L, noenv);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    lua_close(L);
+    state_close(L);
     return NULL;
   }
   return L;

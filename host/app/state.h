@@ -21,6 +21,9 @@ struct memory {
  * in lua5.4's own program; noenv ignores LUA_PATH and the like. NULL when there is no memory. */
 lua_State *state_new(bool noenv, struct memory *memory);
 
+/* Closes it, and gives back what its allocator has kept for the next. */
+void state_close(lua_State *L);
+
 /* Adds the preloads to a state. Raises when there is no memory. */
 void state_preload(lua_State *L);
 

@@ -1,5 +1,6 @@
 /* What came of one item, as bytes: a message of the codec's with the result, or a call's values
-   (values.h), or the byte FAILED and a message with a record {message =, traceback =, value =} of the failure. */
+   (values.h), or the byte FAILED and a message with a record {message =, traceback =, value =} of
+   the failure. */
 #ifndef BIND_OUTCOME_H
 #define BIND_OUTCOME_H
 
