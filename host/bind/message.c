@@ -236,8 +236,7 @@ int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
     if ((rc = open_block(L, queue, block, &back)) < 0) parcel_raise(L, rc);
     return 0;
   }
-  if (rc == 0 && !number_push(L, buffer->data, buffer->size))
-    rc = codec_decode(L, buffer->data, buffer->size, NULL, 0, NULL);
+  if (rc == 0) rc = number_decode(L, buffer->data, buffer->size, NULL, 0, NULL);
   close_buffer(buffer);
   if (rc == -EBADMSG) bind_raise(L);
   return rc;
@@ -266,10 +265,7 @@ static void append_records(lua_State *L, const struct buffer *buffer, int list, 
                            int *bad) {
   const struct record *record = (const struct record *)buffer->data;
   for (; (const char *)record < buffer->data + buffer->size; record = record_next(record)) {
-    const char *bytes = (const char *)(record + 1);
-    int rc = 0;
-    if (!number_push(L, bytes, record->size))
-      rc = codec_decode(L, bytes, record->size, NULL, 0, NULL);
+    int rc = number_decode(L, (const char *)(record + 1), record->size, NULL, 0, NULL);
     if (rc < 0 && rc != -EBADMSG) luaL_error(L, "not enough memory");
     append(L, rc < 0, list, n, bad);
   }

@@ -116,14 +116,9 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
   }
   run->plain = run->job->mode == JOB_CALL && values_begin(run->input, run->left);
   if (run->plain) return values_push(L, &run->input, &run->left);
-  size_t used = number_push(L, run->input, run->left);
-  if (used) {
-    run->input += used;
-    run->left -= used;
-    return 1;
-  }
   codec_handles handles = bind_handles(NULL);
-  int rc = codec_decode(L, run->input, run->left, &used, globals_of(run), &handles);
+  size_t used;
+  int rc = number_decode(L, run->input, run->left, &used, globals_of(run), &handles);
   run->input += used;
   run->left -= used;
   if (rc != 0 && !codec_told(rc)) lua_pushliteral(L, "not enough memory");

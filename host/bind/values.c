@@ -36,8 +36,8 @@ int values_push(lua_State *L, const char **at, size_t *left) {
   *left -= 2;
   luaL_checkstack(L, n + 4, "too many results");
   for (int i = 0; i < n; i++) {
-    size_t used = number_push(L, *at, *left);
-    int rc = used ? 0 : codec_decode(L, *at, *left, &used, CODEC_NO_CODE, NULL);
+    size_t used;
+    int rc = number_decode(L, *at, *left, &used, CODEC_NO_CODE, NULL);
     if (rc == -EBADMSG) lua_error(L);
     if (rc < 0) luaL_error(L, "not enough memory");
     *at += used;

@@ -51,4 +51,13 @@ static inline size_t number_push(lua_State *L, const char *bytes, size_t size) {
 
 #undef NUMBER_READ
 
+/* codec_decode, by the short way where the message is a number. */
+static inline int number_decode(lua_State *L, const char *bytes, size_t size, size_t *used,
+                                unsigned flags, const codec_handles *handles) {
+  size_t length = number_push(L, bytes, size);
+  if (length == 0) return codec_decode(L, bytes, size, used, flags, handles);
+  if (used != NULL) *used = length;
+  return 0;
+}
+
 #endif
