@@ -220,18 +220,66 @@ static uint32_t finish_item(lua_State *L, struct run *run, uint64_t done, int fa
   return done == run->most && done < run->chunk->items ? CHUNK_CUT : 0;
 }
 
+/* Whether nothing but the function stands between the job's items and their outcomes. */
+static int is_bare(const struct run *run) {
+  const struct job *job = run->job;
+  return job->mode == JOB_ITEM && !job->timeout && !run->missing && !guard_now.limited &&
+         joblog_fd < 0;
+}
+
+/* The short way of numbers, for a job that is bare: works on items from the one after `done` others
+   on, as long as they are numbers, or inherited, and their results numbers: how many have ended.
+   *called: the result of the next is on top. Says of each what run_item and finish_item do. */
+static uint64_t run_numbers(lua_State *L, struct run *run, uint64_t done, int *called) {
+  struct status *me = family_status();
+  struct chunk *chunk = run->chunk;
+  uint64_t most = run->most ? run->most : UINT64_MAX, items = chunk->items;
+  run->why = 0;
+  for (; done < items; done++) {
+    uint64_t index = chunk->first + done;
+    if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
+    atomic_store_explicit(&me->item, index, memory_order_relaxed);
+    lua_pushvalue(L, FUNCTION);
+    if (run->job->inherited) {
+      lua_geti(L, ITEMS, (lua_Integer)index);
+    } else {
+      size_t used = number_push(L, run->input, run->left);
+      run->input += used;
+      run->left -= used;
+      if (used == 0) break;
+    }
+    guard_seed(run->job->base + index);
+    run->calling = 1;
+    lua_call(L, 1, 1);
+    run->calling = 0;
+    *called = done + 1 == most || !number_put(L, -1, &run->arena.sink);
+    if (*called) break;
+    publish(run, done + 1, 0);
+    lua_pop(L, 1);
+  }
+  if (!*called) lua_settop(L, TOP);
+  return done;
+}
+
 /* Works through the chunk, or what is left of it: the state it ends in. */
 static uint32_t run_items(lua_State *L, struct run *run) {
   struct status *me = family_status();
   struct chunk *chunk = run->chunk;
   uint64_t done = atomic_load_explicit(&chunk->done_items, memory_order_relaxed);
+  int bare = is_bare(run);
   lua_settop(L, TOP);
   for (uint32_t state; done < chunk->items; done++) {
-    if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
-    atomic_store_explicit(&me->item, chunk->first + done, memory_order_relaxed);
-    guard_make_room(L);
-    if (joblog_fd >= 0) run->logged = joblog_begin();
-    state = finish_item(L, run, done, run_item(L, run, chunk->first + done));
+    int called = 0, failed = 0;
+    if (bare) done = run_numbers(L, run, done, &called);
+    if (!called) {
+      if (done == chunk->items) break;
+      if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
+      atomic_store_explicit(&me->item, chunk->first + done, memory_order_relaxed);
+      guard_make_room(L);
+      if (joblog_fd >= 0) run->logged = joblog_begin();
+      failed = run_item(L, run, chunk->first + done);
+    }
+    state = finish_item(L, run, done, failed);
     if (state) return state;
   }
   return CHUNK_DONE;

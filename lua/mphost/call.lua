@@ -21,7 +21,7 @@ local progress = require "mphost.progress"
 ---@class mphost.Call
 ---@field done boolean
 ---@field failure any  what to raise; nil: results
----@field results table  by index, with n
+---@field results table  by index, with n; from begin on
 ---@field errors table[]  records of failed items
 local Call = {}
 Call.__index = Call
@@ -78,8 +78,8 @@ end
 ---@param number integer?  as number_of; nil: the next
 ---@return mphost.Call
 function Call.new(pool, name, f, items, n, options, number)
-  local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, results = core.results(n),
-    errors = {}, jobs = {}, mode = options.mode, timeout = options.timeout or pool._options.timeout,
+  local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, errors = {}, jobs = {},
+    mode = options.mode, timeout = options.timeout or pool._options.timeout,
     number = number or Call.number_of(pool) }, Call)
   if plain[options.mode] == options then
     self.shape = Call.plain_shape(pool, options.mode)
@@ -129,19 +129,30 @@ local function enqueue(self)
   pool._queued = pool._queued + 1
 end
 
+-- Room for results is made when the workers have been forked: to write into pages that they have, too, costs a copy of
+-- each.
+local function give_out(self)
+  local pool = self.pool
+  crew.start(pool)
+  pool._calls[#pool._calls + 1] = self
+  post(self, 1, self.n)
+  self.results = core.results(self.n)
+end
+
 ---Gives the work out. Raises, without a position, when it cannot be sent or no worker can be started.
 ---@param job userdata?  it is given out already, as this
 function Call:begin(job)
   local pool = self.pool
   if job then
-    pool._calls[#pool._calls + 1], self.jobs[1] = self, job
+    pool._calls[#pool._calls + 1], self.jobs[1], self.results = self, job, core.results(self.n)
     return
   end
-  if self.n == 0 then return self:finish() end
+  if self.n == 0 then
+    self.results = core.results(0)
+    return self:finish()
+  end
   if pool:_is_here() then return self:run_here() end
-  crew.start(pool)
-  pool._calls[#pool._calls + 1] = self
-  local ok, why = pcall(post, self, 1, self.n)
+  local ok, why = pcall(give_out, self)
   if ok and self.unposted and not self.done then enqueue(self) end
   if ok then return end
   self:finish()
@@ -151,6 +162,7 @@ end
 ---In this process: one with a pool without workers, or a worker that calls the pool it works for. The same way through
 ---the codec.
 function Call:run_here()
+  self.results = core.results(self.n)
   self.pool:_begin_here()
   local ok, why = pcall(core.job, self.f, self.items, 1, self.n, self.shape, self.number)
   if not ok then error(why, 0) end
