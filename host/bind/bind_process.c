@@ -28,6 +28,7 @@ struct process {
   int slot;                     /* -1: reaped */
   int owner;                    /* family index of the process that started it */
   int daemon;                   /* at the state's end: killed, not joined */
+  int lent;                     /* its descriptor is known to the program: it stays open */
   uint64_t left;                /* block with its result, in our ledger; 0: none */
   uint64_t id;                  /* family.h */
   unsigned generation;          /* of whoever opened its descriptor */
@@ -37,7 +38,9 @@ struct process {
 static struct process *opened;
 static unsigned generation; /* forks between the program's first process and this one */
 
+/* If it has a descriptor. */
 static void enlist(struct process *process) {
+  if (process->proc.pidfd < 0 || process->link) return;
   latch_lock();
   process->generation = generation;
   process->next = opened;
@@ -67,14 +70,18 @@ static struct process *check(lua_State *L) {
   return process;
 }
 
+/* It has ended. The descriptor is closed, for each child inherits what is open, and objects of
+ * processes that have ended may live long. */
 static void reap(struct process *process) {
+  if (!process->lent) close_descriptor(process);
   if (process->slot < 0) return;
   process->left = family_reap(process->slot);
   process->slot = -1;
   family_scan();
 }
 
-/* Without a descriptor the life lock tells of the end, which then is at hand. */
+/* Where there are no descriptors of processes the life lock tells of the end, which then is at
+ * hand. */
 static void await_death(lua_State *L, struct process *process, int64_t deadline) {
   robust *life = &family_slot(process->slot)->life;
   for (;;) {
@@ -89,7 +96,11 @@ static void await_death(lua_State *L, struct process *process, int64_t deadline)
 /* 1 ended, 0 running; goes on after signals, which may raise in L (NULL: not here). */
 static int wait_in(lua_State *L, struct process *process, int64_t deadline) {
   int rc;
-  if (process->proc.pidfd < 0 && process->slot >= 0) await_death(L, process, deadline);
+  if (process->proc.pidfd < 0 && deadline > clock_now() && !proc_wait(&process->proc, 0)) {
+    int watched = proc_watch(&process->proc);
+    enlist(process);
+    if (!watched && process->slot >= 0) await_death(L, process, deadline);
+  }
   for (;;) {
     int64_t look = clock_now() + LOOK; /* a signal may have come just before the wait began */
     rc = proc_wait(&process->proc, L && deadline > look ? look : deadline);
@@ -261,14 +272,16 @@ static int process_m_progress(lua_State *L) {
   return 4;
 }
 
-/* sentinel(): the descriptor, or nil and why there is none. */
+/* sentinel(): the descriptor, or nil and why there is none. Of one that has ended: one that is
+ * readable. */
 static int process_m_sentinel(lua_State *L) {
-  int fd = proc_descriptor(&check(L)->proc);
+  struct process *process = check(L);
+  int fd = proc_descriptor(&process->proc);
+  process->lent = 1;
+  enlist(process);
   if (fd >= 0) return lua_pushinteger(L, fd), 1;
   lua_pushnil(L);
-  lua_pushstring(L, fd == -ESRCH    ? "the process has ended"
-                    : fd == -ENOSYS ? "this kernel has no pidfd"
-                                    : strerror(-fd));
+  lua_pushstring(L, fd == -ENOSYS ? "this kernel has no pidfd" : strerror(-fd));
   return 2;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,14 +63,18 @@ int proc_begin(pid_t parent) {
   return 0;
 }
 
-/* The numbers 0 to 2 are stdio's, even while they are closed. */
-int proc_open_pid(pid_t pid) {
-  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+/* What a system call gave, as a descriptor or -errno. The numbers 0 to 2 are stdio's, even while
+ * they are closed. */
+static int lifted(int fd) {
   if (fd < 0) return -errno;
   if (fd > STDERR_FILENO) return fd;
   int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
   close(fd);
   return high < 0 ? -error : high;
+}
+
+int proc_open_pid(pid_t pid) {
+  return lifted((int)syscall(SYS_pidfd_open, pid, 0));
 }
 
 static void watch(proc *child) {
@@ -192,10 +197,17 @@ int proc_signal(const proc *child, int signal) {
   return kill(child->pid, signal) == 0 ? 0 : -errno;
 }
 
+int proc_watch(proc *child) {
+  if (child->pidfd >= 0 || child->ended) return 0;
+  watch(child);
+  return child->pidfd >= 0;
+}
+
 int proc_descriptor(proc *child) {
   if (child->pidfd >= 0) return child->pidfd;
-  if (proc_wait(child, 0) == 1) return -ESRCH;
-  int fd = proc_open_pid(child->pid); /* not reaped: the number is still the child's */
+  int fd = proc_wait(child, 0) == 1
+               ? lifted(eventfd(1, EFD_CLOEXEC))
+               : proc_open_pid(child->pid); /* not reaped: the number is still the child's */
   if (fd >= 0) child->pidfd = fd;
   return fd;
 }

@@ -58,9 +58,13 @@ int proc_signal(const proc *child, int signal);
    -errno; -ESRCH: there is no such process. */
 int proc_open_pid(pid_t pid);
 
-/* The child's pidfd, which is opened now if it could not be before; -errno, -ESRCH: it has ended.
- */
+/* The child's pidfd, which is opened now if it could not be before; of one that has ended something
+   else that is readable. -errno. */
 int proc_descriptor(proc *child);
+
+/* Before a wait, for a child that has no pidfd: opens one if that is possible; else the wait looks
+   every millisecond. 1: who has waited closes it. */
+int proc_watch(proc *child);
 
 /* Closes the pidfd. */
 void proc_close(proc *child);

@@ -157,7 +157,6 @@ function crew.start(pool)
   if had == pool.workers then return end
   if had == 0 then pool._path, pool._cpath = package.path, package.cpath end
   settle_heap()
-  pool._oom_kills = crash.oom_kills()
   for number = had + 1, pool.workers do
     local ok, why = pcall(start_worker, pool, number)
     if not ok then
@@ -165,6 +164,7 @@ function crew.start(pool)
       error(why, 0)
     end
   end
+  pool._oom_kills = crash.oom_kills() -- while they begin: it takes as long as a fork
 end
 
 ---Ends all, whatever they are doing.

@@ -402,6 +402,22 @@ print(ok, err.message)]]
     raises("'sentinel': the process object is closed", function() return nil, p.sentinel end)
   end)
 
+  it("has no descriptor open once it has ended, and a sentinel all the same", function()
+    local before, ended = tool.count_of(probe.fds()), {}
+    for i = 1, 20 do
+      ended[i] = mp.spawn(function() end)
+      ended[i]:join()
+    end
+    assert.equal(before, tool.count_of(probe.fds()))
+    local fd = ended[7].sentinel
+    assert.equal(fd, ended[7].sentinel)
+    local file <close> = assert(io.open("/proc/self/fdinfo/" .. fd))
+    assert.matches("eventfd%-count:%s*1\n", file:read "a") -- that makes it readable
+    file:close()
+    for i = 1, 20 do ended[i]:close() end
+    assert.equal(before, tool.count_of(probe.fds()))
+  end)
+
   it("leaves its parent's place in files alone, also by os.exit", function()
     local path = tool.file(("line\n"):rep(3000))
     for _, how in ipairs { "os.exit(0)", "os.exit(0, true)", "return" } do
