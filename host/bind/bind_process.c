@@ -22,6 +22,7 @@
 
 #define CLASS "mphost.core.Process"
 #define LOOK 200000000 /* ns */
+#define CHILD_ROOM 256 /* KB */
 
 struct process {
   proc proc;
@@ -124,12 +125,21 @@ static void close_inherited(void) {
   generation++;
 }
 
+/* The collector leaves the child alone until it has made something itself: what its parent had made
+ * when the next step would have come is no garbage of the child's, and to walk over it copies the
+ * pages. (A step of less than nothing is one that is due so much later: lua_gc adds it to what has
+ * been allocated.) */
+static void put_off_collection(lua_State *L) {
+  lua_gc(L, LUA_GCSTEP, -(CHILD_ROOM + lua_gc(L, LUA_GCCOUNT) / 4));
+}
+
 /* The child: runs the body on a stack of its own and never comes back. The body answers with its
  * exit code. */
 static _Noreturn void run_child(lua_State *L, int slot) {
   if (family_enter(slot) < 0) _exit(127);
   interrupt_forget_all();
   close_inherited();
+  put_off_collection(L);
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, own, 1);

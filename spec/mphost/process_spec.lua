@@ -402,6 +402,22 @@ print(ok, err.message)]]
     raises("'sentinel': the process object is closed", function() return nil, p.sentinel end)
   end)
 
+  it("collects nothing before it has made something itself", function()
+    local r = tool.run [[
+      local function grows()
+        local before = collectgarbage "count"
+        for i = 1, 200 do local _ = ("x"):rep(1000 + i) end
+        return collectgarbage "count" - before
+      end
+      local least = math.huge
+      for turn = 1, 40 do
+        for i = 1, turn do local _ = ("y"):rep(5000 + i) end -- at each turn the next step is due at another place
+        least = math.min(least, mp.spawn(grows):result())
+      end
+      print(least > 200)]]
+    assert.same({ code = 0, out = "true\n", err = "" }, r)
+  end)
+
   it("has no descriptor open once it has ended, and a sentinel all the same", function()
     local before, ended = tool.count_of(probe.fds()), {}
     for i = 1, 20 do
