@@ -137,6 +137,7 @@ local function give_out(self)
   pool._calls[#pool._calls + 1] = self
   post(self, 1, self.n)
   self.results = core.results(self.n)
+  crew.started(pool)
 end
 
 ---Gives the work out. Raises, without a position, when it cannot be sent or no worker can be started.

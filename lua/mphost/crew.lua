@@ -149,7 +149,7 @@ function crew.renew(pool)
 end
 
 ---Starts those that are not there. Raises, without a position, when none more can be started; those that had been
----started by this call are gone then.
+---started by this call are gone then. Whoever has given them work calls crew.started.
 ---@param pool mphost.Pool
 function crew.start(pool)
   if crew.is_stale(pool) then crew.renew(pool) end
@@ -164,7 +164,13 @@ function crew.start(pool)
       error(why, 0)
     end
   end
-  pool._oom_kills = crash.oom_kills() -- while they begin: it takes as long as a fork
+  pool._oom_kills = nil
+end
+
+---What has to be known of workers that have just been started, in case they die. Takes about as long as a fork.
+---@param pool mphost.Pool
+function crew.started(pool)
+  if pool._oom_kills == nil then pool._oom_kills = crash.oom_kills() or false end
 end
 
 ---Ends all, whatever they are doing.
@@ -326,6 +332,7 @@ function crew.tend(pool)
     if pool._workers[worker.number] == worker and worker.core:is_gone() then replace(pool, worker) end
   end
   if #pool._workers < pool.workers and #pool._workers > 0 and #pool._calls > 0 then pcall(crew.start, pool) end
+  crew.started(pool)
   pool._core:nudge()
 end
 
