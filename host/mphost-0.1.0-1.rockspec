@@ -84,6 +84,7 @@ build = {
           "host/bind/sync.c",
           "host/bind/thread.c",
           "host/bind/values.c",
+          "host/bind/warm.c",
           "host/codec/bare.c",
           "host/codec/bytecode.c",
           "host/codec/collect.c",

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "codec/codec.h"
+#include "shm/family.h"
 #include "shm/queue.h"
 
 int luaopen_mphost_core(lua_State *L);
@@ -77,7 +78,8 @@ struct handle {
    * `slot`. Of a value: changes made through it. Of a dict: updates that have to know of changes.
    */
   uint32_t taken;
-  uint32_t kept; /* it stands in the registry (sync.h) */
+  uint32_t kept;  /* it stands in the registry (sync.h) */
+  uint32_t votes; /* for a metatable of its own (warm.h) */
 };
 
 /* Names of the metatables of handles. */
@@ -89,8 +91,19 @@ extern const char bind_queue_class[], bind_value_class[], bind_dict_class[], bin
 struct handle *handle_new(lua_State *L, const char *class);
 /* Marks it open and makes it the one for its object. */
 void handle_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t hold);
-/* The handle at an argument; raises when it is something else, or closed. */
-struct handle *handle_check(lua_State *L, int arg, const char *class);
+/* The plain handle of the class at an argument, open or closed; NULL: something else. */
+static inline struct handle *handle_as(lua_State *L, int arg, const char *class) {
+  if (lua_rawlen(L, arg) != sizeof(struct handle)) return NULL; /* of light userdata: 0 */
+  struct handle *handle = lua_touserdata(L, arg);
+  return handle && handle->class == class ? handle : NULL;
+}
+/* The same, open; raises when it is something else, or closed. */
+struct handle *handle_check_slowly(lua_State *L, int arg, const char *class);
+static inline struct handle *handle_check(lua_State *L, int arg, const char *class) {
+  struct handle *handle = handle_as(L, arg, class);
+  if (handle && handle->object && family_index() >= 0) return handle;
+  return handle_check_slowly(L, arg, class);
+}
 /* This state's open handle for the object, or NULL; it is not kept from being collected. */
 struct handle *handle_of(lua_State *L, uint64_t object);
 /* Gives up a hold that the process of the slot took: this one, or the one it was forked from. */

@@ -91,24 +91,16 @@ void handle_open(lua_State *L, struct handle *handle, uint64_t object, uint64_t 
   charge_collector(L, block_at(object));
 }
 
-/* Comparing metatables by name costs more than a whole operation on a value: size and class address
- * decide first. */
 static const char *class_name(lua_State *L, int arg) {
   return luaL_getmetafield(L, arg, "__name") == LUA_TSTRING ? lua_tostring(L, -1) : "";
 }
 
-static struct handle *check_slowly(lua_State *L, int arg, const char *class) {
+struct handle *handle_check_slowly(lua_State *L, int arg, const char *class) {
   /* luaL_checkudata would call it by its metatable's name. */
   if (lua_type(L, arg) == LUA_TTABLE && strcmp(class_name(L, arg), class) == 0)
     luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got table", class));
-  return luaL_checkudata(L, arg, class);
-}
-
-struct handle *handle_check(lua_State *L, int arg, const char *class) {
-  struct handle *handle = NULL;
-  if (lua_type(L, arg) == LUA_TUSERDATA && lua_rawlen(L, arg) == sizeof *handle)
-    handle = lua_touserdata(L, arg);
-  if (!handle || handle->class != class) handle = check_slowly(L, arg, class);
+  struct handle *handle = handle_as(L, arg, class);
+  if (!handle) handle = luaL_checkudata(L, arg, class);
   if (handle->object == 0) bind_closed(L, arg, class);
   bind_check_family(L);
   return handle;

@@ -1,9 +1,11 @@
 /* core.value: one shared number. Each method is one C call and one atomic step. */
 #include <errno.h>
+#include <string.h>
 
 #include "bind/bind.h"
 #include "bind/interrupt.h"
 #include "bind/number.h"
+#include "bind/warm.h"
 #include "os/clock.h"
 #include "shm/cell.h"
 #include "shm/family.h"
@@ -68,7 +70,9 @@ static int value_m_add(lua_State *L) {
   struct cell *cell = check_to_change(L);
   const struct number *type = number_of(cell->type);
   if (type->bytes != 8 || type->is_float) return apply(L, number_add, number_operand, 0);
-  lua_Integer x = luaL_checkinteger(L, 2);
+  int whole;
+  lua_Integer x = lua_tointegerx(L, 2, &whole);
+  if (!whole) x = luaL_checkinteger(L, 2);
   lua_pushinteger(L, (lua_Integer)cell_add(cell, (uint64_t)x));
   return 1;
 }
@@ -150,10 +154,29 @@ static int value_m_notify(lua_State *L) {
 
 /* ---- v.value ---- */
 
+/* Of a handle with a metatable of its own (warm.h). Upvalues: the handle, the methods. */
+static int value_field(lua_State *L) {
+  const struct handle *handle = lua_touserdata(L, lua_upvalueindex(1));
+  size_t size;
+  const char *key = lua_tolstring(L, 2, &size);
+  if (!key || size != 5 || memcmp(key, "value", 5) != 0) {
+    lua_settop(L, 2);
+    lua_rawget(L, lua_upvalueindex(2));
+    return 1;
+  }
+  if (handle->object == 0) return bind_closed(L, 0, bind_value_class);
+  bind_check_family(L);
+  const struct cell *cell = heap_payload(handle->object);
+  return number_push(L, number_of(cell->type), cell_load(cell));
+}
+
 /* Upvalue: the methods, with `true` under "value": one look-up decides. */
 static int value_index(lua_State *L) {
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) return 1;
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) {
+    warm_count(L, bind_value_class, value_field);
+    return 1;
+  }
   struct cell *cell = check(L);
   return number_push(L, number_of(cell->type), cell_load(cell));
 }
@@ -171,7 +194,8 @@ static int value_newindex(lua_State *L) {
 }
 
 static int value_tostring(lua_State *L) {
-  struct handle *handle = luaL_checkudata(L, 1, bind_value_class);
+  struct handle *handle = handle_as(L, 1, bind_value_class);
+  if (!handle) handle = luaL_checkudata(L, 1, bind_value_class);
   if (handle->object == 0) {
     lua_pushliteral(L, "Value (closed handle)");
     return 1;
