@@ -32,7 +32,6 @@ local NO_SPEC = {
   ["host/codec/modules.c"] = CODEC,
   ["host/codec/names.c"] = CODEC,
   ["host/codec/trail.c"] = CODEC,
-  ["host/codec/wire.c"] = CODEC,
   ["host/os/streams.c"] = "spec/app/thread_spec.c forks beside threads that use streams",
   ["host/app/main.c"] = "spec/app/cli_spec.lua runs it as users do",
   ["host/app/options.c"] = "spec/app/cli_spec.lua runs it as users do",

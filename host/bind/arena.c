@@ -18,13 +18,14 @@ static int more(codec_sink *sink, size_t need) {
   if (room < FIRST) room = FIRST;
   if (room > MOST) room = MOST;
   if (room < 2 * (used + need)) room = 2 * (used + need);
-  uint64_t block = heap_alloc(room, BLOCK_DATA, &block_at(arena->job)->owned);
+  int fresh;
+  uint64_t block = heap_alloc_fresh(room, BLOCK_DATA, &block_at(arena->job)->owned, &fresh);
   if (!block) return -ENOMEM;
   char *run = heap_payload(block);
   if (used) memcpy(run, arena->run, used);
   arena->run = run;
   arena->room = room;
-  *sink = (codec_sink){run + used, run + heap_room(block), more, 0, 0};
+  *sink = (codec_sink){run + used, run + heap_room(block), more, 0, 0, parcel_fill(fresh)};
   return 0;
 }
 

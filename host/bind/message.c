@@ -35,7 +35,7 @@ static int put_parcel(uint64_t queue, struct parcel *parcel, size_t size, int64_
 /* A number needs no parcel: 1 and *rc, or 0: it is none. */
 static int put_number(lua_State *L, uint64_t queue, int index, int64_t deadline, int *rc) {
   char bytes[2 * WIRE_HEAD];
-  codec_sink sink = {bytes, bytes + sizeof bytes, NULL, 0, 0};
+  codec_sink sink = {.at = bytes, .end = bytes + sizeof bytes};
   if (queue_redelivers(queue) || !number_put(L, index, &sink)) return 0;
   do *rc = queue_put(queue, bytes, (size_t)(sink.at - bytes), deadline);
   while (interrupt_again(L, *rc));

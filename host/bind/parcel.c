@@ -20,12 +20,29 @@ static void free_own(void) {
   memset(&own, 0, sizeof own);
 }
 
+static void fill_fresh(codec_sink *sink, const char *bytes, size_t size) {
+  map_write(&region, region_offset(sink->at), bytes, size, 1);
+}
+
+static void fill_used(codec_sink *sink, const char *bytes, size_t size) {
+  map_write(&region, region_offset(sink->at), bytes, size, 0);
+}
+
+parcel_filler *parcel_fill(int fresh) {
+  return fresh ? fill_fresh : fill_used;
+}
+
 /* Goes on in a new block of at least so many bytes: 0 or -ENOMEM. */
 static int move_to_block(struct parcel *parcel, size_t used, size_t room) {
   if (family_index() < 0) return -ENOMEM;
-  uint64_t block = heap_alloc(room, BLOCK_DATA, family_ledger());
+  int fresh;
+  uint64_t block = heap_alloc_fresh(room, BLOCK_DATA, family_ledger(), &fresh);
   if (!block) return -ENOMEM;
-  if (used) memcpy(heap_payload(block), parcel_bytes(parcel), used);
+  if (used >= CODEC_LARGE)
+    map_write(&region, block + HEAP_HEADER, parcel_bytes(parcel), used, fresh);
+  else if (used)
+    memcpy(heap_payload(block), parcel_bytes(parcel), used);
+  parcel->sink.fill = parcel_fill(fresh);
   if (parcel->block) object_drop(parcel->block);
   parcel->block = block;
   parcel->maker = family_id();
@@ -91,7 +108,7 @@ void parcel_close(struct parcel *parcel) {
 codec_sink *parcel_sink(struct parcel *parcel) {
   empty(parcel);
   parcel->sink =
-      (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more, 0, 0};
+      (codec_sink){parcel->bytes.data, parcel->bytes.data + parcel->bytes.room, more, 0, 0, NULL};
   return &parcel->sink;
 }
 

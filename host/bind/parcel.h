@@ -37,6 +37,10 @@ size_t parcel_encode(lua_State *L, struct parcel *parcel, int index);
 /* The same of a piece of what is sent: its key in that is at `key`, for the path; 0: it is all. */
 size_t parcel_encode_of(lua_State *L, struct parcel *parcel, int index, int key);
 
+/* How a sink in a block of shared memory copies large strings. */
+typedef void parcel_filler(codec_sink *sink, const char *bytes, size_t size);
+parcel_filler *parcel_fill(int fresh); /* heap_alloc_fresh's answer */
+
 static inline const char *parcel_bytes(const struct parcel *parcel) {
   return parcel->block ? (const char *)heap_payload(parcel->block) : parcel->bytes.data;
 }

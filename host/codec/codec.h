@@ -45,17 +45,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CODEC_LARGE ((size_t)1 << 20)
+
 /* Where encoded bytes go. The encoder writes at `at`, never past `end`; when it needs room it calls
  * `more`, which must make end - at >= need. `more` may move the bytes written since the sink was
  * made, in one piece: they go on standing right before `at`, where the encoder completes counts
  * that it could not know earlier, and takes bytes back. It keeps no pointer into the sink. `code`
  * becomes 1 when it writes something that CODEC_NO_CODE would refuse, or find only where it is
  * loaded: a function, or a name; nothing clears it. `key` is where on Lua's stack the key is that
- * the value has in what is sent piece by piece, 0: it is all; only for what is said of it. */
+ * the value has in what is sent piece by piece, 0: it is all; only for what is said of it.
+ * `fill`, unless NULL, copies strings of CODEC_LARGE bytes and more to `at`, for which there is
+ * room; it moves nothing. */
 typedef struct codec_sink {
   char *at, *end;
   int (*more)(struct codec_sink *sink, size_t need); /* 0 or -errno, but never -EINVAL */
   int code, key;
+  void (*fill)(struct codec_sink *sink, const char *bytes, size_t size);
 } codec_sink;
 
 /* How this library's own userdata travel. The codec only carries the word. */

@@ -27,7 +27,7 @@ typedef struct way {
 
 static void collect_add_string(luaL_Buffer *b, int index) {
   char head[WIRE_HEAD];
-  codec_sink sink = {head, head + sizeof head, NULL, 0, 0};
+  codec_sink sink = {.at = head, .end = head + sizeof head};
   size_t size;
   const char *text = lua_tolstring(b->L, index, &size);
   wire_set_string_head(&sink, size);

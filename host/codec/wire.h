@@ -169,6 +169,11 @@ static inline int wire_put_string(wire_out *out, const char *bytes, size_t size)
   int rc = wire_room(out, size + WIRE_HEAD);
   if (rc != 0) return rc;
   wire_set_string_head(out->sink, size);
+  if (__builtin_expect(size >= CODEC_LARGE, 0) && out->sink->fill) {
+    out->sink->fill(out->sink, bytes, size);
+    out->sink->at += size;
+    return 0;
+  }
   wire_set_bytes(out->sink, bytes, size);
   return 0;
 }

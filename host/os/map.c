@@ -143,20 +143,71 @@ static int is_there(uint64_t size) {
   return 1;
 }
 
-/* Beyond a limit that was lowered after the reservation fallocate raises SIGXFSZ in this thread:
-   it is taken away unless it was pending already. */
-int map_commit(const map *m, size_t offset, size_t size) {
-  if (!is_there(size)) return -ENOMEM;
-  sigset_t one, before, pending;
+/* Beyond a limit that was lowered after the reservation fallocate and pwrite raise SIGXFSZ in this
+   thread: it is taken away unless it was pending already. */
+struct quiet {
+  sigset_t before, pending;
+};
+
+static sigset_t one_signal(void) {
+  sigset_t one;
   sigemptyset(&one);
   sigaddset(&one, SIGXFSZ);
-  sigpending(&pending);
-  pthread_sigmask(SIG_BLOCK, &one, &before);
-  int rc = retried(m->fd, 0, offset, size);
-  if (rc == -EFBIG && !sigismember(&pending, SIGXFSZ))
+  return one;
+}
+
+static void quiet_begin(struct quiet *quiet) {
+  sigset_t one = one_signal();
+  sigpending(&quiet->pending);
+  pthread_sigmask(SIG_BLOCK, &one, &quiet->before);
+}
+
+static void quiet_end(const struct quiet *quiet, int was_raised) {
+  sigset_t one = one_signal();
+  if (was_raised && !sigismember(&quiet->pending, SIGXFSZ))
     sigtimedwait(&one, NULL, &(struct timespec){0});
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
+}
+
+int map_commit(const map *m, size_t offset, size_t size) {
+  if (!is_there(size)) return -ENOMEM;
+  struct quiet quiet;
+  quiet_begin(&quiet);
+  int rc = retried(m->fd, 0, offset, size);
+  quiet_end(&quiet, rc == -EFBIG);
   return rc;
+}
+
+/* How many of the bytes the system wrote; it need not be all. */
+static size_t write_by_system(const map *m, size_t offset, const char *bytes, size_t size) {
+  struct quiet quiet;
+  size_t done = 0;
+  ssize_t n = 0;
+  quiet_begin(&quiet);
+  while (done < size &&
+         ((n = pwrite(m->fd, bytes + done, size - done, (off_t)(offset + done))) > 0 ||
+          (n < 0 && errno == EINTR)))
+    if (n > 0) done += (size_t)n;
+  quiet_end(&quiet, n < 0 && errno == EFBIG);
+  return done;
+}
+
+/* Linux maps so many bytes at a read of a page that is there, for writing too; at a write only its
+   page. */
+#define AROUND ((size_t)64 << 10)
+
+static void touch(const map *m, size_t offset, size_t size) {
+  for (size_t at = offset; at < offset + size; at = at / AROUND * AROUND + AROUND)
+    (void)*(volatile const char *)(m->base + at);
+}
+
+void map_write(const map *m, size_t offset, const void *bytes, size_t size, int fresh) {
+  size_t done = 0;
+  if (fresh)
+    done = write_by_system(m, offset, bytes, size);
+  else
+    touch(m, offset, size);
+  memcpy(m->base + offset + done, (const char *)bytes + done, size - done);
 }
 
 int map_discard(const map *m, size_t offset, size_t size) {

@@ -34,6 +34,11 @@ void map_release(map *m);
    kept, new pages zero. */
 int map_commit(const map *m, size_t offset, size_t size);
 
+/* Copies many bytes to an offset that is committed. `fresh`: nobody has touched it since it was:
+   the system writes it then, which neither clears its pages first nor maps them here one by one.
+   Otherwise they are mapped here, many at a time. */
+void map_write(const map *m, size_t offset, const void *bytes, size_t size, int fresh);
+
 /* Gives the whole pages inside [offset, offset + size) back to the system; they read as zero then.
  */
 int map_discard(const map *m, size_t offset, size_t size);

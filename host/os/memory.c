@@ -116,6 +116,18 @@ void memory_keep_none(void) {
   memory_drop();
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Where there is no such advice, or no memory, pages come as they are touched. */
+void memory_fill(void *block, size_t size) {
+  const uintptr_t page = 4096;
+  uintptr_t from = (uintptr_t)block / page * page;
+  uintptr_t to = ((uintptr_t)block + size) / page * page;
+  if (to > from) madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+}
+
 /* glibc joins them when a block is asked for that is too large for its small bins. */
 void memory_settle(void) {
   void *volatile large = malloc(2048);

@@ -203,19 +203,23 @@ static uint64_t reclaim(void) {
   return bytes;
 }
 
-static uint64_t alloc_once(size_t size, int kind, struct link *list) {
-  int cold;
+static uint64_t alloc_once(size_t size, int kind, struct link *list, int *cold) {
   journal_lock();
-  uint64_t offset = heap_take(size, kind, list, &cold);
+  uint64_t offset = heap_take(size, kind, list, cold);
   if (offset) journal_commit();
   journal_unlock();
-  return offset && cold ? warm_up(offset) : offset;
+  return offset && *cold ? warm_up(offset) : offset;
+}
+
+uint64_t heap_alloc_fresh(size_t size, int kind, struct link *list, int *fresh) {
+  uint64_t offset = alloc_once(size, kind, list, fresh);
+  if (offset || size > region.size || !reclaim()) return offset;
+  return alloc_once(size, kind, list, fresh);
 }
 
 uint64_t heap_alloc(size_t size, int kind, struct link *list) {
-  uint64_t offset = alloc_once(size, kind, list);
-  if (offset || size > region.size || !reclaim()) return offset;
-  return alloc_once(size, kind, list);
+  int fresh;
+  return heap_alloc_fresh(size, kind, list, &fresh);
 }
 
 size_t heap_room(uint64_t offset) {

@@ -70,6 +70,10 @@ void heap_init(void);
  * no memory. */
 uint64_t heap_alloc(size_t size, int kind, struct link *list);
 
+/* The same. *fresh: large, and its pages, committed just now, have not been touched by anybody
+   (map_write). */
+uint64_t heap_alloc_fresh(size_t size, int kind, struct link *list, int *fresh);
+
 /* Bytes in use, headers and rounding included. */
 uint64_t heap_used(void);
 

@@ -91,7 +91,7 @@ static int roomy_more(codec_sink *sink, size_t need) {
 }
 
 static codec_sink roomy(void) {
-  return (codec_sink){roomy_bytes, roomy_bytes + sizeof roomy_bytes, roomy_more, 0, 0};
+  return (codec_sink){roomy_bytes, roomy_bytes + sizeof roomy_bytes, roomy_more, 0, 0, NULL};
 }
 
 /* Handles for the cases: a userdata that holds its word. */

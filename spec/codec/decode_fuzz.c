@@ -78,7 +78,7 @@ static lua_State *fuzz_state(void) {
 
 /* 0 when it cannot be sent, or is too large for this. */
 static size_t fuzz_encode(lua_State *L) {
-  codec_sink sink = {fuzz_bytes, fuzz_bytes + sizeof fuzz_bytes, fuzz_more, 0, 0};
+  codec_sink sink = {fuzz_bytes, fuzz_bytes + sizeof fuzz_bytes, fuzz_more, 0, 0, NULL};
   int rc = codec_encode(L, -1, &sink, &fuzz_handles);
   if (rc == -EINVAL || rc == -ENOSPC) return 0;
   if (rc != 0) abort();

@@ -37,7 +37,7 @@ static int no_more(codec_sink *sink, size_t need) {
 
 /* Encodes what the code returns, and 42 after it: the length of the first. */
 static size_t encode(lua_State *L, const char *code, size_t *both) {
-  codec_sink sink = {bytes, bytes + sizeof bytes, no_more, 0, 0};
+  codec_sink sink = {bytes, bytes + sizeof bytes, no_more, 0, 0, NULL};
   assert_int_equal(luaL_loadstring(L, code), LUA_OK);
   lua_newuserdatauv(L, 1, 0);
   lua_call(L, 1, 1);

@@ -31,8 +31,8 @@ static size_t push_alone(lua_State *L, const char *bytes, size_t size) {
 /* The number on top: both ways to bytes, and back; it is popped. */
 static void travels(lua_State *L) {
   char brief[2 * WIRE_HEAD], whole[2 * WIRE_HEAD];
-  codec_sink sink = {brief, brief + sizeof brief, no_more, 0, 0};
-  codec_sink other = {whole, whole + sizeof whole, no_more, 0, 0};
+  codec_sink sink = {brief, brief + sizeof brief, no_more, 0, 0, NULL};
+  codec_sink other = {whole, whole + sizeof whole, no_more, 0, 0, NULL};
   assert_int_equal(number_put(L, -1, &sink), 1);
   assert_int_equal(codec_encode(L, -1, &other, NULL), 0);
   size_t size = (size_t)(sink.at - brief);
@@ -84,7 +84,7 @@ static void the_rest_is_left_to_the_codec(void **state) {
   (void)state;
   lua_State *L = luaL_newstate();
   char bytes[64];
-  codec_sink sink = {bytes, bytes + sizeof bytes, no_more, 0, 0};
+  codec_sink sink = {bytes, bytes + sizeof bytes, no_more, 0, 0, NULL};
   lua_pushnil(L);
   lua_pushboolean(L, 1);
   lua_pushliteral(L, "42"); /* a string, though Lua would convert it */
@@ -93,14 +93,14 @@ static void the_rest_is_left_to_the_codec(void **state) {
   for (int i = 1; i <= 5; i++) {
     assert_int_equal(number_put(L, i, &sink), 0);
     assert_ptr_equal(sink.at, bytes);
-    codec_sink whole = {bytes, bytes + sizeof bytes, no_more, 0, 0};
+    codec_sink whole = {bytes, bytes + sizeof bytes, no_more, 0, 0, NULL};
     assert_int_equal(codec_encode(L, i, &whole, NULL), 0);
     assert_int_equal(push_alone(L, bytes, (size_t)(whole.at - bytes)), 0);
     assert_int_equal(lua_gettop(L), 5);
   }
   lua_pushinteger(L, INT64_MAX);
   for (size_t room = 0; room <= WIRE_HEAD; room++) {
-    codec_sink narrow = {bytes, bytes + room, no_more, 0, 0};
+    codec_sink narrow = {bytes, bytes + room, no_more, 0, 0, NULL};
     assert_int_equal(number_put(L, -1, &narrow), 0);
     assert_ptr_equal(narrow.at, bytes);
   }

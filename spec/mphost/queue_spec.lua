@@ -219,10 +219,14 @@ describe("Queue", function()
     local q = mp.Queue()
     local back = mp.Queue()
     local echo <close> = mp.spawn(function() for s in q:iter() do back:put(s) end end)
-    for _, size in ipairs { 4000, 4096, 16370, 16384, 16385, 65535, 65536, 65537, 1 << 20, 20 << 20 } do
+    for _, size in ipairs { 4000, 4096, 16370, 16384, 16385, 65535, 65536, 65537, 1 << 20, 3145731, 20 << 20 } do
       local s = ("%08d"):format(size):rep(size // 8 + 1):sub(1, size)
-      q:put(s)
-      assert.is_true(back:get() == s, size)
+      for _, value in ipairs { s, s, { "a", { s, s .. "b", s:sub(2) } } } do -- fresh memory, used memory, both
+        q:put(value)
+        local got = back:get()
+        if value ~= s then got = value[2][2] == got[2][2] and value[2][3] == got[2][3] and got[2][1] end
+        assert.is_true(got == s, size)
+      end
     end
     q:close()
     echo:join()

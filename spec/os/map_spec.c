@@ -2,6 +2,8 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -134,6 +136,71 @@ static void release_gives_all_back(void **state) {
   assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
+#define MANY ((size_t)8 << 20)
+
+static char *pattern(size_t size) {
+  char *bytes = malloc(size);
+  assert_non_null(bytes);
+  for (size_t i = 0; i < size; i++) bytes[i] = (char)(i * 7 + i / MAP_PAGE);
+  return bytes;
+}
+
+static void written_at(size_t offset, const char *bytes, size_t size, int fresh) {
+  size_t end = offset + size;
+  m.base[offset - 1] = m.base[end] = 9;
+  map_write(&m, offset, bytes, size, fresh);
+  assert_memory_equal(m.base + offset, bytes, size);
+  assert_true(m.base[offset - 1] == 9 && m.base[end] == 9);
+}
+
+static void writes_what_is_said_and_no_more(void **state) {
+  (void)state;
+  char *bytes = pattern(MANY);
+  assert_int_equal(map_commit(&m, 0, 8 * MANY), 0);
+  for (int fresh = 0; fresh < 2; fresh++) {
+    for (size_t odd = 0; odd < 3; odd++) {
+      size_t at = (2 + odd) * MANY + 64 * odd + fresh;
+      written_at(at, bytes, MANY - MAP_PAGE, fresh);
+      written_at(at, bytes + 1, MANY - MAP_PAGE - 1, !fresh); /* over what is there */
+      written_at(at, bytes, odd, fresh);
+    }
+  }
+  assert_int_equal(resident(), 8 * MANY);
+  map closed = m;
+  closed.fd = -1; /* what the system does not write is written all the same */
+  map_write(&closed, 3, bytes, MANY, 1);
+  assert_memory_equal(m.base + 3, bytes, MANY);
+  free(bytes);
+}
+
+static long faults(void) {
+  struct rusage usage;
+  must(getrusage(RUSAGE_SELF, &usage) == 0);
+  return usage.ru_minflt;
+}
+
+/* A forked child has none of the pages mapped. */
+static void fault_run(void) {
+  char *bytes = pattern(MANY);
+  for (int fresh = 1; fresh >= 0; fresh--) {
+    long before = faults();
+    map_write(&m, MANY + 64, bytes, MANY, fresh);
+    long took = faults() - before;
+    fprintf(stderr, "%s: %ld faults, %zu pages\n", fresh ? "fresh" : "used", took, MANY / MAP_PAGE);
+    must(took < (long)(MANY / MAP_PAGE / 4));
+    must(memcmp(m.base + MANY + 64, bytes, MANY) == 0);
+    free(bytes);
+    bytes = pattern(MANY);
+    if (fresh) madvise(m.base, 3 * MANY, MADV_DONTNEED); /* mapped here no more */
+  }
+}
+
+static void few_pages_are_faulted_in(void **state) {
+  (void)state;
+  assert_int_equal(map_commit(&m, 0, 3 * MANY), 0);
+  assert_int_equal(in_child(fault_run), 0);
+}
+
 /* ---- limits, each in a child ---- */
 
 static void set_limit(int what, size_t most) {
@@ -168,6 +235,25 @@ static void refused_run(void) {
   must(map_reserve(&none, SIZE, MAP_PAGE) == -EMFILE);
 }
 
+/* The limit was lowered since it was committed: the system refuses, by a signal that would end us.
+ */
+static void lowered_run(void) {
+  char *bytes = pattern(MANY);
+  sigset_t pending;
+  must(map_commit(&m, 0, 3 * MANY) == 0);
+  set_limit(RLIMIT_FSIZE, MANY + MANY / 2);
+  map_write(&m, MANY, bytes, MANY, 1); /* a half of it */
+  must(memcmp(m.base + MANY, bytes, MANY) == 0);
+  map_write(&m, 2 * MANY, bytes, MANY, 1); /* nothing */
+  must(memcmp(m.base + 2 * MANY, bytes, MANY) == 0);
+  must(sigpending(&pending) == 0 && !sigismember(&pending, SIGXFSZ));
+}
+
+static void written_where_limits_forbid(void **state) {
+  (void)state;
+  assert_int_equal(in_child(lowered_run), 0);
+}
+
 static void less_where_limits_forbid(void **state) {
   (void)state;
   assert_int_equal(in_child(halved_run), 0);
@@ -178,10 +264,17 @@ static void less_where_limits_forbid(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      a_case(a_reservation_costs_nothing), a_case(committed_is_memory),
-      a_case(discarded_is_zero),           a_case(whole_pages_only),
-      a_case(shared_at_one_address),       a_case(release_gives_all_back),
-      a_case(less_where_limits_forbid),    a_case(can_be_had_by_descriptor),
+      a_case(a_reservation_costs_nothing),
+      a_case(committed_is_memory),
+      a_case(discarded_is_zero),
+      a_case(whole_pages_only),
+      a_case(shared_at_one_address),
+      a_case(release_gives_all_back),
+      a_case(less_where_limits_forbid),
+      a_case(can_be_had_by_descriptor),
+      a_case(writes_what_is_said_and_no_more),
+      a_case(few_pages_are_faulted_in),
+      a_case(written_where_limits_forbid),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -2,6 +2,7 @@
    spec's own (fake_files.h). */
 #include "support.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -152,6 +153,30 @@ static long faults(void) {
   return usage.ru_minflt;
 }
 
+/* The pages of a new block come at once. */
+static void filling(void **state) {
+  (void)state;
+#ifdef __SANITIZE_ADDRESS__
+  skip();
+#endif
+  size_t size = (size_t)64 << 20;
+  for (size_t odd = 0; odd < 4; odd++) {
+    char *block = malloc(size + odd);
+    assert_non_null(block);
+    memory_fill(block, size + odd);
+    long before = faults();
+    memset(block, 1, size + odd);
+    long took = faults() - before;
+    print_message("%ld faults of a block that was filled\n", took);
+    if (madvise(NULL, 0, 23) == 0) assert_in_range(took, 0, 100); /* this kernel can */
+    free(block);
+  }
+  char small[3] = {1, 2, 3};
+  memory_fill(small, sizeof small);
+  memory_fill(NULL, 0);
+  assert_true(small[0] == 1 && small[1] == 2 && small[2] == 3);
+}
+
 /* Page faults of a child's first large allocation, 255 at most. */
 static int faults_of_child(void) {
   pid_t pid = fork();
@@ -189,9 +214,9 @@ static void settling(void **state) {
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      cmocka_unit_test(settling), cmocka_unit_test(keeping), os_case(this_machine),
-      os_case(the_system_says),   os_case(groups_of_v2),     os_case(groups_of_v1),
-      os_case(a_map_refuses),
+      cmocka_unit_test(settling), cmocka_unit_test(keeping), cmocka_unit_test(filling),
+      os_case(this_machine),      os_case(the_system_says),  os_case(groups_of_v2),
+      os_case(groups_of_v1),      os_case(a_map_refuses),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -127,6 +127,38 @@ static void memory_goes_back(void **state) {
   for (int i = 0; i < 4; i++) object_drop(block[i]);
 }
 
+static uint64_t take_noting(size_t size, int *fresh) {
+  *fresh = -1;
+  uint64_t block = heap_alloc_fresh(size, BLOCK_DATA, family_ledger(), fresh);
+  assert_true(block);
+  return block;
+}
+
+/* Large blocks are, the first time and after they gave their pages back. */
+static void tells_who_is_fresh(void **state) {
+  (void)state;
+  int fresh;
+  size_t small = 1000, large = ((size_t)3 << 20) - HEAP_HEADER, warm = HEAP_WARM - HEAP_HEADER;
+  object_drop(take_noting(small, &fresh));
+  assert_false(fresh);
+  object_drop(take_noting(small, &fresh));
+  assert_false(fresh);
+  uint64_t block = take_noting(warm, &fresh);
+  assert_true(fresh);
+  uint64_t other = take_noting(large, &fresh), at = other;
+  assert_true(fresh);
+  object_drop(other);
+  other = take_noting(large, &fresh);
+  assert_true(other == at && !fresh);
+  memset(heap_payload(other), 1, large);
+  object_drop(block);
+  object_drop(other); /* one too many to keep its pages */
+  other = take_noting(large, &fresh);
+  assert_true(other == at && fresh);
+  assert_int_equal(((char *)heap_payload(other))[large - 1], 0);
+  object_drop(other);
+}
+
 /* Where memory has ended, blocks of other sizes give up what they hold. */
 static void the_free_give_way(void **state) {
   (void)state;
@@ -214,11 +246,17 @@ static void killed_members_leave_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest cases[] = {
       spec_case(no_memory_is_an_error), /* first: no free block may serve it */
-      spec_case(sizes_are_rounded_little),  spec_case(blocks_do_not_overlap),
-      spec_case(a_freed_block_comes_again), spec_case(a_million_grow_nothing),
-      spec_case(a_hundred_megabytes),       spec_case(memory_goes_back),
-      spec_case(the_free_give_way),         spec_case(more_than_there_is),
-      spec_case(members_share_it),          spec_case(killed_members_leave_nothing),
+      spec_case(sizes_are_rounded_little),
+      spec_case(blocks_do_not_overlap),
+      spec_case(a_freed_block_comes_again),
+      spec_case(a_million_grow_nothing),
+      spec_case(a_hundred_megabytes),
+      spec_case(memory_goes_back),
+      spec_case(the_free_give_way),
+      spec_case(tells_who_is_fresh),
+      spec_case(more_than_there_is),
+      spec_case(members_share_it),
+      spec_case(killed_members_leave_nothing),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
