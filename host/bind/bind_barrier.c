@@ -136,9 +136,8 @@ static int acted(lua_State *L, int status, lua_KContext context) {
   return answer(L, acting->ending, acting->arrival.index);
 }
 
-/* The last party: runs the action, if there is one, and ends the round. */
+/* The last party: runs the action and ends the round. */
 static int act(lua_State *L, struct barrier *b, const struct arrival *arrival) {
-  if (!b->action) return answer(L, barrier_end(b, arrival, BARRIER_PASSED), arrival->index);
   struct acting *acting = lua_touserdata(L, 3);
   acting->arrival = *arrival;
   acting->ending = BARRIER_PENDING;
@@ -168,7 +167,11 @@ static int barrier_m_wait(lua_State *L) {
   if (b->action) push_acting(L, b);
   struct arrival arrival;
   int rc;
-  sync_retry(L, rc, barrier_arrive(b, &arrival, deadline));
+  if (b->action)
+    sync_retry(L, rc, barrier_arrive(b, &arrival, deadline));
+  else
+    sync_retry(L, rc, barrier_meet(b, &arrival, deadline));
+  if (rc == 1) return answer(L, BARRIER_PASSED, arrival.index);
   if (rc == -ECANCELED) {
     enum ending why = barrier_state(b);
     return answer(L, why < BARRIER_TIMED_OUT ? BARRIER_RESET : why, 0);

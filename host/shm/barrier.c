@@ -62,12 +62,16 @@ static int has_dead(struct barrier *b) {
 
 /* ---- under the guard ---- */
 
-static void lock_guard(struct barrier *b) {
+/* The word of the round decided last, for unlock_guard. */
+static uint64_t lock_guard(struct barrier *b) {
   robust_lock(&b->guard); /* ROBUST_DIED: there is nothing to repair */
+  return atomic_load(&b->last);
 }
 
-static void unlock_guard(struct barrier *b) {
+/* Wakes after a decision; those woken may want the guard at once. */
+static void unlock_guard(struct barrier *b, uint64_t before) {
   robust_unlock(&b->guard);
+  if (atomic_load(&b->last) != before) gate_wake(&b->gate, INT32_MAX);
 }
 
 /* Parties of the round before that have not looked yet will find its ending in their tickets. */
@@ -81,35 +85,58 @@ static void decide(struct barrier *b, enum ending ending) {
   uint64_t round = current(b);
   settle(b);
   atomic_store(&b->last, word_of(round, ending));
-  gate_wake(&b->gate, INT32_MAX);
 }
 
 static void break_if_dead(struct barrier *b) {
   if (!is_broken(b) && has_dead(b)) decide(b, BARRIER_GONE);
 }
 
-/* A place for a party of the current round: its number, or -1. */
-static int free_entry(struct barrier *b) {
+/* What the entries say of a round, in one walk. */
+struct look {
+  uint32_t there; /* parties of it */
+  int dead;       /* one of them is */
+  int free;       /* an entry for one more, or -1 */
+};
+
+static struct look look_around(struct barrier *b, uint64_t round) {
+  struct look look = {0, 0, -1};
   for (uint32_t i = 0; i < b->entries; i++) {
     uint64_t owner = atomic_load(&b->party[i].owner);
-    if (!owner || (!is_of(&b->party[i], current(b)) && !family_lives(owner))) return (int)i;
+    int here = owner && is_of(&b->party[i], round), lives = owner && family_lives(owner);
+    look.there += (uint32_t)here;
+    look.dead |= here && !lives;
+    if (look.free < 0 && !here && !lives) look.free = (int)i;
   }
-  return -1;
+  return look;
 }
 
-/* 0, -ECANCELED, or -EAGAIN: the round is full and not decided yet, or there is no place. */
-static int try_arrive(struct barrier *b, struct arrival *a) {
-  break_if_dead(b);
+/* Owner last; release, as all is that others only read under the guard, or to see whether it still
+ * stands. */
+static void take_entry(struct party *party, uint64_t round) {
+  atomic_store_explicit(&party->owner, 0, memory_order_release); /* a dead one's, perhaps: it must
+                                                                    not seem to come again */
+  atomic_store_explicit(&party->ticket, word_of(round, BARRIER_PENDING), memory_order_release);
+  atomic_store_explicit(&party->owner, family_id(), memory_order_release);
+}
+
+/* 0; 1: it was the last one, and `decides`: the round has passed; -ECANCELED; or -EAGAIN: the round
+ * is full and not decided yet, or there is no place. */
+static int try_arrive(struct barrier *b, struct arrival *a, int decides) {
   if (is_broken(b)) return -ECANCELED;
   uint64_t round = current(b);
-  uint32_t there = count(b, round);
-  int entry = free_entry(b);
-  if (there == b->parties || entry < 0) return -EAGAIN;
-  struct party *party = &b->party[entry];
-  *a = (struct arrival){.round = round, .entry = (uint32_t)entry, .index = there + 1};
-  atomic_store(&party->owner, 0); /* a dead one's, perhaps: it must not seem to come again */
-  atomic_store(&party->ticket, word_of(round, BARRIER_PENDING));
-  atomic_store(&party->owner, family_id());
+  struct look look = look_around(b, round);
+  if (look.dead) {
+    decide(b, BARRIER_GONE);
+    return -ECANCELED;
+  }
+  if (look.there == b->parties) return -EAGAIN;
+  *a = (struct arrival){.round = round, .entry = (uint32_t)look.free, .index = look.there + 1};
+  if (decides && a->index == b->parties) {
+    decide(b, BARRIER_PASSED);
+    return 1;
+  }
+  if (look.free < 0) return -EAGAIN;
+  take_entry(&b->party[look.free], round);
   return 0;
 }
 
@@ -123,22 +150,23 @@ static enum ending ending_for(struct barrier *b, const struct arrival *a) {
   return ending_of(atomic_load(&b->party[a->entry].ticket));
 }
 
+/* release: our reading of the ticket is over before others may write it. */
 static void leave(struct barrier *b, const struct arrival *a) {
-  atomic_store(&b->party[a->entry].owner, 0);
+  atomic_store_explicit(&b->party[a->entry].owner, 0, memory_order_release);
 }
 
-static int arrive(struct barrier *b, struct arrival *a) {
-  lock_guard(b);
-  int rc = try_arrive(b, a);
-  unlock_guard(b);
+static int arrive(struct barrier *b, struct arrival *a, int decides) {
+  uint64_t before = lock_guard(b);
+  int rc = try_arrive(b, a, decides);
+  unlock_guard(b, before);
   return rc;
 }
 
-int barrier_arrive(struct barrier *b, struct arrival *a, int64_t deadline) {
-  int rc = arrive(b, a);
+static int arrive_until(struct barrier *b, struct arrival *a, int decides, int64_t deadline) {
+  int rc = arrive(b, a, decides);
   while (rc == -EAGAIN) {
     uint32_t turn = gate_enter(&b->gate);
-    rc = arrive(b, a);
+    rc = arrive(b, a, decides);
     if (rc != -EAGAIN) return rc;
     int slept = gate_sleep(&b->gate, turn, deadline);
     if (slept < 0) return slept;
@@ -146,13 +174,21 @@ int barrier_arrive(struct barrier *b, struct arrival *a, int64_t deadline) {
   return rc;
 }
 
+int barrier_arrive(struct barrier *b, struct arrival *a, int64_t deadline) {
+  return arrive_until(b, a, 0, deadline);
+}
+
+int barrier_meet(struct barrier *b, struct arrival *a, int64_t deadline) {
+  return arrive_until(b, a, 1, deadline);
+}
+
 /* Breaks the party's round if it is not decided, and says how it ended. */
 static enum ending force(struct barrier *b, const struct arrival *a, enum ending ending) {
-  lock_guard(b);
+  uint64_t before = lock_guard(b);
   break_if_dead(b);
   if (ending_for(b, a) == BARRIER_PENDING) decide(b, ending);
   ending = ending_for(b, a);
-  unlock_guard(b);
+  unlock_guard(b, before);
   return ending;
 }
 
@@ -174,7 +210,9 @@ static int await_asleep(struct barrier *b, const struct arrival *a, int64_t dead
 int barrier_await(struct barrier *b, const struct arrival *a, int64_t deadline) {
   int spins = deadline != CLOCK_NEVER && clock_now() >= deadline ? 0 : futex_spins();
   while (spins-- > 0 && ending_for(b, a) == BARRIER_PENDING) futex_pause();
-  int rc = await_asleep(b, a, deadline);
+  int rc =
+      (int)ending_for(b, a); /* without the gate: who decides next would wake a sleeper there */
+  if (rc == BARRIER_PENDING) rc = await_asleep(b, a, deadline);
   if (rc != -EINTR) leave(b, a);
   return rc;
 }
@@ -192,23 +230,23 @@ void barrier_give_up(struct barrier *b, const struct arrival *a) {
 /* ---- everybody ---- */
 
 void barrier_abort(struct barrier *b) {
-  lock_guard(b);
+  uint64_t before = lock_guard(b);
   if (!is_broken(b)) decide(b, BARRIER_ABORTED);
-  unlock_guard(b);
+  unlock_guard(b, before);
 }
 
 void barrier_reset(struct barrier *b) {
-  lock_guard(b);
+  uint64_t before = lock_guard(b);
   break_if_dead(b);
   decide(b, BARRIER_RESET);
-  unlock_guard(b);
+  unlock_guard(b, before);
 }
 
 enum ending barrier_state(struct barrier *b) {
   if (!is_broken(b) && has_dead(b)) {
-    lock_guard(b);
+    uint64_t before = lock_guard(b);
     break_if_dead(b);
-    unlock_guard(b);
+    unlock_guard(b, before);
   }
   return ending_of(atomic_load(&b->last));
 }

@@ -16,8 +16,9 @@
    Dies holding the guard: all is derived from single stores, the next owner has nothing to repair.
    Dies after its arrival and before the round's decision: the round is broken (gone) by whoever
    sees it, sleepers look each slice. Dies after the decision: its entry is free.
-   The last party to arrive runs the action between its arrival and its decision, as one that waits:
-   if it dies there, or somebody else breaks the round meanwhile, that was the decision. */
+   Without an action the last party decides instead of arriving: until that store it has not come.
+   With one it runs that between its arrival and its decision, as one that waits: if it
+   dies there, or somebody else breaks the round meanwhile, that was the decision. */
 #ifndef SHM_BARRIER_H
 #define SHM_BARRIER_H
 
@@ -72,6 +73,10 @@ uint64_t barrier_new(uint32_t parties, struct link *list, uint64_t *hold);
    no place until the deadline, it has not come. Who gets index == parties must end the round
    (barrier_end), the others barrier_await it. */
 int barrier_arrive(struct barrier *b, struct arrival *a, int64_t deadline);
+
+/* The same where there is no action: who comes last ends the round by coming, in one step: 1, and
+   it has passed. The others get 0 and must barrier_await it. */
+int barrier_meet(struct barrier *b, struct arrival *a, int64_t deadline);
 
 /* Waits for the ending of the round: enum ending; -ETIMEDOUT: this party's time was over, which
    broke the round; -EINTR: to be called again. */

@@ -157,8 +157,8 @@ static void cond_wait_for_it_act(void) {
   must(condition_wait(sync_object, CLOCK_NEVER, &died) == 0);
 }
 
-/* Once it has notified the other one stands in the line before anything dies: what a dead one did not
-   take goes to it, and not to nobody. */
+/* Once it has notified the other one stands in the line before anything dies: what a dead one did
+   not take goes to it, and not to nobody. */
 static void let_other_join(void) {
   if (line_notified() == 0 && !sync_page[1]) return;
   while (cond()->tickets < 2) sched_yield();
@@ -263,6 +263,12 @@ static void arrive_last(void) {
   must(barrier_end(bar(), &a, BARRIER_PASSED) == BARRIER_PASSED);
 }
 
+/* Decides by coming. */
+static void meet_last(void) {
+  struct arrival a;
+  must(barrier_meet(bar(), &a, CLOCK_NEVER) == 1);
+}
+
 /* It had not come: then we do. It had come and not decided: the other one finds that by itself. */
 static enum outcome arrive_verify(void) {
   int done = (bar()->last & 255) == BARRIER_PASSED, gone = 0;
@@ -345,6 +351,8 @@ static const struct scene line_scenes[] = {
      .act = bury_act, .early = let_second_go, .verify = bury_verify, .every = 3},
     {"condition_new", .act = condition_new_act, .every = 11},
     {"barrier, the last party", .prepare = barrier_and_party, .act = arrive_last,
+     .verify = arrive_verify, .every = 5},
+    {"barrier, the last party, without an action", .prepare = barrier_and_party, .act = meet_last,
      .verify = arrive_verify, .every = 5},
     {"barrier, a party that waits", .prepare = new_barrier, .act = barrier_wait_act,
      .verify = barrier_wait_verify, .every = 11},
