@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/number.h"
+#include "codec/brief.h"
 #include "shm/job.h"
 
 #define FIRST ((size_t)1 << 10)
@@ -65,7 +65,7 @@ void arena_rewind(struct arena *arena, size_t size) {
 }
 
 int arena_encode(lua_State *L, struct arena *arena, int index) {
-  if (number_put(L, index, &arena->sink)) return 0;
+  if (brief_put(L, index, &arena->sink)) return 0;
   size_t before = arena_size(arena), carried = arena->carried.carried;
   codec_handles handles = bind_handles(&arena->carried);
   int rc = codec_encode(L, index, &arena->sink, &handles);

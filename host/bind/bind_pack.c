@@ -1,4 +1,4 @@
-/* core.pack and core.unpack: values as sealed bytes.
+/* core.pack and what core.unpacker makes: values as sealed bytes.
 
      message  check              without code (codec_sink.code)
      message  seal  check        with code
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "bind/parcel.h"
-#include "codec/wire.h"
+#include "codec/brief.h"
 #include "shm/family.h"
 
 #define SEAL 8
@@ -65,17 +65,9 @@ static uint64_t check_of(const char *bytes, size_t size) {
   return wire_hash(bytes, size) ^ 0x6d706861636b6564u; /* no bare hash, of which there are others */
 }
 
-/* The message on top as an error at the line that called mp.pack or mp.unpack, which called us. */
-static int raise_at_caller(lua_State *L) {
-  luaL_where(L, 2);
-  lua_insert(L, -2);
-  lua_concat(L, 2);
-  return lua_error(L);
-}
-
 static int raise_text(lua_State *L, const char *text) {
   lua_pushstring(L, text);
-  return raise_at_caller(L);
+  return bind_raise(L);
 }
 
 static void put_word(codec_sink *sink, uint64_t word) {
@@ -95,11 +87,22 @@ static void put_tail(const struct parcel *parcel, codec_sink *sink) {
   put_word(sink, check_of(bytes, (size_t)(sink->at - bytes)) ^ (sink->code ? MARK : 0));
 }
 
+/* A number or a short string: 1, or 0: it is none. */
+static int pack_brief(lua_State *L) {
+  char bytes[BRIEF_ROOM + SEAL];
+  codec_sink sink = {bytes, bytes + BRIEF_ROOM, NULL, 0, 0};
+  if (!brief_put(L, 1, &sink)) return 0;
+  put_word(&sink, check_of(bytes, (size_t)(sink.at - bytes)));
+  lua_pushlstring(L, bytes, (size_t)(sink.at - bytes));
+  return 1;
+}
+
 static int pack(lua_State *L) {
   int n = lua_gettop(L);
   if (n == 0) return raise_text(L, "bad argument #1 to 'pack' (value expected)");
   if (n > 1)
     return raise_text(L, "bad argument #2 to 'pack' (one value expected: put them in a table)");
+  if (pack_brief(L)) return 1;
   codec_handles handles = bind_no_handles();
   struct parcel *parcel = parcel_open(L);
   codec_sink *sink = parcel_sink(parcel);
@@ -110,7 +113,7 @@ static int pack(lua_State *L) {
     lua_pushlstring(L, parcel_bytes(parcel), (size_t)(sink->at - parcel_bytes(parcel)));
   }
   parcel_close(parcel);
-  if (rc == -EINVAL) return raise_at_caller(L);
+  if (rc == -EINVAL) return bind_raise(L);
   return rc < 0 ? raise_text(L, "not enough memory") : 1;
 }
 
@@ -128,24 +131,44 @@ static int check_tail(const char *bytes, size_t *size) {
   return family_key(key) && seal == seal_of(key, bytes, *size) ? 2 : 1;
 }
 
-/* unpack(bytes, code): code true: any is loaded; false: none; nil: the family's. */
-static int unpack(lua_State *L) {
+/* `code` is where the caller's word on code is: true: any is loaded; false: none; nil: the
+ * family's.
+ */
+static int unpack_at(lua_State *L, int code) {
   size_t size, used;
-  const char *bytes = luaL_checklstring(L, 1, &size);
+  const char *bytes = lua_tolstring(L, 1, &size);
   int tail = check_tail(bytes, &size);
   if (tail < 0) return raise_text(L, "bad message: damaged, or not a packed value");
-  int code = lua_isnoneornil(L, 2) ? tail == 2 : lua_toboolean(L, 2);
-  lua_settop(L, 1);
-  int rc = codec_decode(L, bytes, size, &used, code ? 0 : CODEC_NO_CODE, NULL);
-  if (rc == -EBADMSG) return raise_at_caller(L);
+  int load = lua_isnoneornil(L, code) ? tail == 2 : lua_toboolean(L, code);
+  int rc = brief_decode(L, bytes, size, &used, load ? 0 : CODEC_NO_CODE, NULL);
+  if (rc == -EBADMSG) return bind_raise(L);
   if (rc < 0) return raise_text(L, "not enough memory");
   if (used != size) return raise_text(L, "bytes after the packed value's end");
+  return 1;
+}
+
+/* unpack(bytes [, options]). Upvalue: what is called with arguments that are not just one string:
+ * it raises, or returns the option `code`. */
+static int unpack(lua_State *L) {
+  if (lua_gettop(L) == 1 && lua_type(L, 1) == LUA_TSTRING) return unpack_at(L, 2);
+  lua_settop(L, 2);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_call(L, 2, 1);
+  return unpack_at(L, 3);
+}
+
+/* unpacker(check): mp.unpack. */
+static int unpacker(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushcclosure(L, unpack, 1);
   return 1;
 }
 
 void bind_pack(lua_State *L) {
   lua_pushcfunction(L, pack);
   lua_setfield(L, -2, "pack");
-  lua_pushcfunction(L, unpack);
-  lua_setfield(L, -2, "unpack");
+  lua_pushcfunction(L, unpacker);
+  lua_setfield(L, -2, "unpacker");
 }

@@ -8,7 +8,7 @@
 #include "bind/interrupt.h"
 #include "bind/parcel.h"
 #include "bind/thread.h"
-#include "codec/number.h"
+#include "codec/brief.h"
 #include "os/clock.h"
 #include "shm/family.h"
 #include "shm/object.h"
@@ -32,11 +32,11 @@ static int put_parcel(uint64_t queue, struct parcel *parcel, size_t size, int64_
   return rc;
 }
 
-/* A number needs no parcel: 1 and *rc, or 0: it is none. */
-static int put_number(lua_State *L, uint64_t queue, int index, int64_t deadline, int *rc) {
-  char bytes[2 * WIRE_HEAD];
-  codec_sink sink = {.at = bytes, .end = bytes + sizeof bytes};
-  if (queue_redelivers(queue) || !number_put(L, index, &sink)) return 0;
+/* A number or a short string needs no parcel: 1 and *rc, or 0: it is none. */
+static int put_brief(lua_State *L, uint64_t queue, int index, int64_t deadline, int *rc) {
+  char bytes[BRIEF_ROOM];
+  codec_sink sink = {bytes, bytes + sizeof bytes, NULL, 0, 0, NULL};
+  if (queue_redelivers(queue) || !brief_put(L, index, &sink)) return 0;
   do *rc = queue_put(queue, bytes, (size_t)(sink.at - bytes), deadline);
   while (interrupt_again(L, *rc));
   return 1;
@@ -44,7 +44,7 @@ static int put_number(lua_State *L, uint64_t queue, int index, int64_t deadline,
 
 int message_put(lua_State *L, uint64_t queue, int index, int64_t deadline) {
   int rc;
-  if (put_number(L, queue, index, deadline, &rc)) return rc;
+  if (put_brief(L, queue, index, deadline, &rc)) return rc;
   do { /* after a signal all again: nothing is held while that may raise */
     struct parcel *parcel = parcel_open(L);
     size_t size = parcel_encode(L, parcel, index);
@@ -236,7 +236,7 @@ int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
     if ((rc = open_block(L, queue, block, &back)) < 0) parcel_raise(L, rc);
     return 0;
   }
-  if (rc == 0) rc = number_decode(L, buffer->data, buffer->size, NULL, 0, NULL);
+  if (rc == 0) rc = brief_decode(L, buffer->data, buffer->size, NULL, 0, NULL);
   close_buffer(buffer);
   if (rc == -EBADMSG) bind_raise(L);
   return rc;
@@ -265,7 +265,7 @@ static void append_records(lua_State *L, const struct buffer *buffer, int list, 
                            int *bad) {
   const struct record *record = (const struct record *)buffer->data;
   for (; (const char *)record < buffer->data + buffer->size; record = record_next(record)) {
-    int rc = number_decode(L, (const char *)(record + 1), record->size, NULL, 0, NULL);
+    int rc = brief_decode(L, (const char *)(record + 1), record->size, NULL, 0, NULL);
     if (rc < 0 && rc != -EBADMSG) luaL_error(L, "not enough memory");
     append(L, rc < 0, list, n, bad);
   }

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "bind/values.h"
-#include "codec/number.h"
+#include "codec/brief.h"
 
 #define FAILED 0 /* no message of the codec's begins so */
 
@@ -82,7 +82,7 @@ int outcome_failed(const char *at) {
 }
 
 int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles) {
-  size_t used = number_push(L, *at, *left);
+  size_t used = brief_push(L, *at, *left);
   if (used) {
     *at += used;
     *left -= used;

@@ -8,7 +8,7 @@
 #include "bind/kept.h"
 #include "bind/outcome.h"
 #include "bind/values.h"
-#include "codec/number.h"
+#include "codec/brief.h"
 #include "os/clock.h"
 #include "shm/family.h"
 #include "shm/job.h"
@@ -118,7 +118,7 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
   if (run->plain) return values_push(L, &run->input, &run->left);
   codec_handles handles = bind_handles(NULL);
   size_t used;
-  int rc = number_decode(L, run->input, run->left, &used, globals_of(run), &handles);
+  int rc = brief_decode(L, run->input, run->left, &used, globals_of(run), &handles);
   run->input += used;
   run->left -= used;
   if (rc != 0 && !codec_told(rc)) lua_pushliteral(L, "not enough memory");
@@ -227,10 +227,11 @@ static int is_bare(const struct run *run) {
          joblog_fd < 0;
 }
 
-/* The short way of numbers, for a job that is bare: works on items from the one after `done` others
-   on, as long as they are numbers, or inherited, and their results numbers: how many have ended.
-   *called: the result of the next is on top. Says of each what run_item and finish_item do. */
-static uint64_t run_numbers(lua_State *L, struct run *run, uint64_t done, int *called) {
+/* The short way of brief values (codec/brief.h), for a job that is bare: works on items from the
+   one after `done` others on, as long as they are such, or inherited, and their results such: how
+   many have ended. *called: the result of the next is on top. Says of each what run_item and
+   finish_item do. */
+static uint64_t run_brief(lua_State *L, struct run *run, uint64_t done, int *called) {
   struct status *me = family_status();
   struct chunk *chunk = run->chunk;
   uint64_t most = run->most ? run->most : UINT64_MAX, items = chunk->items;
@@ -243,7 +244,7 @@ static uint64_t run_numbers(lua_State *L, struct run *run, uint64_t done, int *c
     if (run->job->inherited) {
       lua_geti(L, ITEMS, (lua_Integer)index);
     } else {
-      size_t used = number_push(L, run->input, run->left);
+      size_t used = brief_push(L, run->input, run->left);
       run->input += used;
       run->left -= used;
       if (used == 0) break;
@@ -252,7 +253,7 @@ static uint64_t run_numbers(lua_State *L, struct run *run, uint64_t done, int *c
     run->calling = 1;
     lua_call(L, 1, 1);
     run->calling = 0;
-    *called = done + 1 == most || !number_put(L, -1, &run->arena.sink);
+    *called = done + 1 == most || !brief_put(L, -1, &run->arena.sink);
     if (*called) break;
     publish(run, done + 1, 0);
     lua_pop(L, 1);
@@ -270,7 +271,7 @@ static uint32_t run_items(lua_State *L, struct run *run) {
   lua_settop(L, TOP);
   for (uint32_t state; done < chunk->items; done++) {
     int called = 0, failed = 0;
-    if (bare) done = run_numbers(L, run, done, &called);
+    if (bare) done = run_brief(L, run, done, &called);
     if (!called) {
       if (done == chunk->items) break;
       if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;

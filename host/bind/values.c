@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "codec/number.h"
+#include "codec/brief.h"
 
 enum { PLAIN = 1, MOST = 200 };
 
@@ -37,7 +37,7 @@ int values_push(lua_State *L, const char **at, size_t *left) {
   luaL_checkstack(L, n + 4, "too many results");
   for (int i = 0; i < n; i++) {
     size_t used;
-    int rc = number_decode(L, *at, *left, &used, CODEC_NO_CODE, NULL);
+    int rc = brief_decode(L, *at, *left, &used, CODEC_NO_CODE, NULL);
     if (rc == -EBADMSG) lua_error(L);
     if (rc < 0) luaL_error(L, "not enough memory");
     *at += used;

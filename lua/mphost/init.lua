@@ -38,9 +38,8 @@ local mp = {
   clock = core.clock,
   sleep = core.sleep,
   null = core.null,
+  pack = core.pack,
 }
-
-local pack, unpack = core.pack, core.unpack
 
 local function made(name, ok, first, ...)
   if ok then return first, ... end
@@ -163,29 +162,13 @@ function mp.map_file(path, size, mode)
   return construct("map_file", core.map_file, path, size, mode)
 end
 
----The value as bytes, for files and other machines. Handles of this library do not leave the family: they raise.
----@param ... any  one value
----@return string
-function mp.pack(...)
-  local bytes = pack(...) -- no tail call: it raises at the line that called this
-  return bytes
-end
-
----The value that mp.pack made the bytes of. Other bytes are refused with an error. Functions are bytecode, which can do
----anything to the process that runs it: those that this family packed are loaded (the bytes carry a seal that only its
----processes can make), others (of an earlier run, too) only with `code = true`, and with `code = false` none.
----@param bytes string
----@param options {code: boolean?}?
----@return any
-function mp.unpack(bytes, options)
-  if type(bytes) ~= "string" then check.type(1, 1, "unpack", bytes, "string") end
-  if options ~= nil then
-    check.type(1, 2, "unpack", options, "table")
-    check.options(1, "unpack", options, { code = "boolean" })
-  end
-  local value = unpack(bytes, options and options.code)
-  return value
-end
+mp.unpack = core.unpacker(function(bytes, options)
+  check.type(2, 1, "unpack", bytes, "string")
+  if options == nil then return nil end
+  check.type(2, 2, "unpack", options, "table")
+  check.options(2, "unpack", options, { code = "boolean" })
+  return options.code
+end)
 
 ---The prompt, here and now: reads Lua from standard input and runs it, with the local variables of the function that
 ---calls this at hand, to read and to assign. Returns at the end of input or at `:quit`. Under the program `mphost`, on

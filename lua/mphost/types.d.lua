@@ -13,6 +13,19 @@ function mp.clock() end
 ---@param seconds number  0 or more
 function mp.sleep(seconds) end
 
+---The value as bytes, for files and other machines. Handles of this library do not leave the family: they raise.
+---@param value any  one value
+---@return string
+function mp.pack(value) end
+
+---The value that mp.pack made the bytes of. Other bytes are refused with an error. Functions are bytecode, which can do
+---anything to the process that runs it: those that this family packed are loaded (the bytes carry a seal that only its
+---processes can make), others (of an earlier run, too) only with `code = true`, and with `code = false` none.
+---@param bytes string
+---@param options {code: boolean?}?
+---@return any
+function mp.unpack(bytes, options) end
+
 ---Messages between processes: any number of producers and consumers, in order per producer; `#q` is how many there are.
 ---@class mphost.Queue
 local Queue = {}

@@ -6,28 +6,25 @@ describe("mphost.core", function()
   it("packs and unpacks values", function()
     local t = { 1, "two", { 3.5, true } }
     t.self = t
-    local u = core.unpack(core.pack(t))
+    local unpack = core.unpacker(function(_, code) return code end)
+    local u = unpack(core.pack(t))
     assert.same({ 1, "two", 3.5, true }, { u[1], u[2], u[3][1], u[3][2] })
     assert.is_true(u.self == u)
-    assert.equal(3, core.unpack(core.pack(function(x) return x + 1 end), true)(2))
-    assert.is_false(pcall(core.unpack, core.pack(function() end), false)) -- no code for who wants none
+    assert.equal(3, unpack(core.pack(function(x) return x + 1 end), true)(2))
+    assert.is_false(pcall(unpack, core.pack(function() end), false)) -- no code for who wants none
   end)
 
   it("refuses bytes that are none of its own", function()
     for _, bytes in ipairs { "", "x", core.pack({ 1, 2 }):sub(1, -2), core.pack(1) .. "y", ("\255"):rep(100) } do
-      local ok, why = pcall(core.unpack, bytes)
+      local ok, why = pcall(core.unpacker(), bytes)
       assert.is_false(ok)
       assert.equal("string", type(why))
     end
   end)
 
   it("packs no handles, and nothing that cannot be sent", function()
-    local function pack(value) -- it raises for who called this
-      local bytes = core.pack(value)
-      return bytes
-    end
-    tool.raises("cannot send", function() pack(core.queue()) end)
-    tool.raises("cannot send", function() pack { io.stdout } end)
+    tool.raises("cannot send", function() core.pack(core.queue()) end)
+    tool.raises("cannot send", function() core.pack { io.stdout } end)
   end)
 
   it("counts shared bytes", function()
