@@ -219,12 +219,14 @@ int message_get(lua_State *L, uint64_t queue, int64_t deadline) {
   int rc;
   struct buffer *buffer;
   int top = lua_gettop(L);
-  do {
-    lua_settop(L, top);
+  for (;;) {
     buffer = open_buffer(L);
     rc = queue_get(queue, buffer, &block, deadline);
-    if (rc == -EINTR) close_buffer(buffer);
-  } while (interrupt_again(L, rc));
+    if (__builtin_expect(rc != -EINTR, 1)) break;
+    close_buffer(buffer);
+    interrupt_again(L, rc);
+    lua_settop(L, top);
+  }
   if (rc == -EBADMSG) {
     close_buffer(buffer);
     push_foreign(L);

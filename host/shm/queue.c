@@ -104,6 +104,24 @@ static int wait_for_place(struct queue *q, int64_t deadline, int at_once) {
   }
 }
 
+/* Writes a message behind the skipped units: the tail that makes it known. */
+static inline uint64_t write_record(struct queue *q, uint64_t tail, const void *bytes,
+                                    uint32_t size, uint32_t skip) {
+  ring_skip(q, position(tail), skip);
+  struct record *record = record_at(q, position(tail) + skip);
+  *record = (struct record){.size = size, .kind = RECORD_BYTES};
+  memcpy(record + 1, bytes, size);
+  return advanced(tail, skip + units_of(size));
+}
+
+/* release: who sees the tail sees the records. It fails only if the queue was closed meanwhile. */
+static inline int commit(struct queue *q, uint64_t tail, uint64_t next) {
+  return atomic_compare_exchange_strong_explicit(&q->tail, &tail, next, memory_order_release,
+                                                 memory_order_relaxed)
+             ? 0
+             : -EPIPE;
+}
+
 /* Writes as many of the messages as there are places for, up to BATCH bytes: how many, and the tail
  * that makes them known. */
 static size_t write_records(struct queue *q, uint64_t *tail, const char **bytes,
@@ -118,11 +136,7 @@ static size_t write_records(struct queue *q, uint64_t *tail, const char **bytes,
     uint32_t size = sizes[written], units = units_of(size);
     int64_t skip = ring_fit(q, position(*tail), units);
     if (skip < 0) break;
-    ring_skip(q, position(*tail), (uint32_t)skip);
-    struct record *record = record_at(q, position(*tail) + (uint32_t)skip);
-    *record = (struct record){.size = size, .kind = RECORD_BYTES};
-    memcpy(record + 1, *bytes, size);
-    *tail = advanced(*tail, (uint32_t)skip + units);
+    *tail = write_record(q, *tail, *bytes, size, (uint32_t)skip);
     *bytes += 8 * (size_t)(units - 1);
     written++;
   }
@@ -133,12 +147,14 @@ static size_t write_records(struct queue *q, uint64_t *tail, const char **bytes,
 static int64_t commit_bytes(struct queue *q, const char **bytes, const uint32_t *sizes, size_t n) {
   uint64_t tail = LOAD(&q->tail, relaxed), next = tail;
   size_t written = write_records(q, &next, bytes, sizes, n);
-  /* release: who sees the tail sees the records. It fails only if the queue was closed meanwhile.
-   */
-  return atomic_compare_exchange_strong_explicit(&q->tail, &tail, next, memory_order_release,
-                                                 memory_order_relaxed)
-             ? (int64_t)written
-             : -EPIPE;
+  int rc = commit(q, tail, next);
+  return rc < 0 ? rc : (int64_t)written;
+}
+
+/* The same for one: 0 or -EPIPE. */
+static int commit_one(struct queue *q, const void *bytes, uint32_t size, uint32_t skip) {
+  uint64_t tail = LOAD(&q->tail, relaxed);
+  return commit(q, tail, write_record(q, tail, bytes, size, skip));
 }
 
 /* The same for a block: its owner changes with the tail. The journal's lock keeps queue_close out.
@@ -193,7 +209,7 @@ int queue_put_many(uint64_t queue, const void *bytes, const uint32_t *sizes, siz
     int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
     int64_t rc = begin_put(q, deadline, at_once);
     if (rc < 0) return (int)rc;
-    rc = ring_make_room(q, queue, units_of(sizes[*done]), deadline);
+    rc = ring_room(q, queue, units_of(sizes[*done]), deadline);
     if (rc >= 0) rc = commit_bytes(q, &from, sizes + *done, n - *done);
     robust_unlock(&q->put);
     if (rc < 0) return (int)rc;
@@ -204,9 +220,15 @@ int queue_put_many(uint64_t queue, const void *bytes, const uint32_t *sizes, siz
 }
 
 int queue_put(uint64_t queue, const void *bytes, size_t size, int64_t deadline) {
-  size_t done;
-  uint32_t only = (uint32_t)size;
-  return queue_put_many(queue, bytes, &only, 1, &done, deadline);
+  struct queue *q = queue_at(queue);
+  int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
+  int rc = begin_put(q, deadline, at_once);
+  if (rc < 0) return rc;
+  int64_t skip = ring_room(q, queue, units_of(size), deadline);
+  rc = skip < 0 ? (int)skip : commit_one(q, bytes, (uint32_t)size, (uint32_t)skip);
+  robust_unlock(&q->put);
+  if (rc == 0) wake_getters(q);
+  return rc;
 }
 
 int queue_put_block(uint64_t queue, uint64_t block, int64_t deadline) {
@@ -214,7 +236,7 @@ int queue_put_block(uint64_t queue, uint64_t block, int64_t deadline) {
   int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
   int rc = begin_put(q, deadline, at_once);
   if (rc < 0) return rc;
-  int64_t skip = ring_make_room(q, queue, units_of(sizeof block), deadline);
+  int64_t skip = ring_room(q, queue, units_of(sizeof block), deadline);
   rc = skip < 0 ? (int)skip : commit_block(q, queue, block, (uint32_t)skip);
   robust_unlock(&q->put);
   if (rc == 0) wake_getters(q);

@@ -102,11 +102,9 @@ int64_t ring_make_room(struct queue *q, uint64_t queue, uint32_t units, int64_t 
   int64_t patience = clock_slice(CLOCK_NEVER);
   for (;;) {
     uint32_t at = position(atomic_load_explicit(&q->tail, memory_order_relaxed));
-    int64_t skip = ring_fit(q, at, units);
-    if (skip >= 0) return skip;
     /* acquire: the consumer is done with the records before head */
     q->head_seen = atomic_load_explicit(&q->head, memory_order_acquire);
-    skip = ring_fit(q, at, units);
+    int64_t skip = ring_fit(q, at, units);
     if (skip >= 0) return skip;
     int rc = grow(q, queue);
     if (rc == -EBUSY &&

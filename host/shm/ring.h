@@ -53,6 +53,14 @@ static inline int64_t ring_fit(const struct queue *q, uint32_t at, uint32_t unit
    for until the deadline, a slice at least. */
 int64_t ring_make_room(struct queue *q, uint64_t queue, uint32_t units, int64_t deadline);
 
+/* The same, at once where nothing has to be made. */
+static inline int64_t ring_room(struct queue *q, uint64_t queue, uint32_t units, int64_t deadline) {
+  uint32_t at = position(atomic_load_explicit(&q->tail, memory_order_relaxed));
+  int64_t skip = ring_fit(q, at, units);
+  if (__builtin_expect(skip >= 0, 1)) return skip;
+  return ring_make_room(q, queue, units, deadline);
+}
+
 /* Writes what leads over the skipped units. */
 static inline void ring_skip(struct queue *q, uint32_t at, uint32_t units) {
   if (units) *record_at(q, at) = (struct record){.size = 8 * (units - 1), .kind = RECORD_SKIP};
