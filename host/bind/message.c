@@ -36,15 +36,32 @@ static int put_parcel(uint64_t queue, struct parcel *parcel, size_t size, int64_
 static int put_brief(lua_State *L, uint64_t queue, int index, int64_t deadline, int *rc) {
   char bytes[BRIEF_ROOM];
   codec_sink sink = {bytes, bytes + sizeof bytes, NULL, 0, 0, NULL};
-  if (queue_redelivers(queue) || !brief_put(L, index, &sink)) return 0;
+  if (!brief_put(L, index, &sink)) return 0;
   do *rc = queue_put(queue, bytes, (size_t)(sink.at - bytes), deadline);
+  while (interrupt_again(L, *rc));
+  return 1;
+}
+
+/* The same for a longer string that may stand in the ring: from Lua's memory right into it. */
+static int put_string(lua_State *L, uint64_t queue, int index, int64_t deadline, int *rc) {
+  if (lua_type(L, index) != LUA_TSTRING || lua_rawlen(L, index) > QUEUE_INLINE - WIRE_HEAD)
+    return 0;
+  char head[WIRE_HEAD];
+  codec_sink sink = {head, head + sizeof head, NULL, 0, 0, NULL};
+  size_t size;
+  const char *bytes = lua_tolstring(L, index, &size);
+  wire_set_byte(&sink, WIRE_VERSION);
+  wire_set_string_head(&sink, size);
+  do *rc = queue_put_parts(queue, head, (size_t)(sink.at - head), bytes, size, deadline);
   while (interrupt_again(L, *rc));
   return 1;
 }
 
 int message_put(lua_State *L, uint64_t queue, int index, int64_t deadline) {
   int rc;
-  if (put_brief(L, queue, index, deadline, &rc)) return rc;
+  if (!queue_redelivers(queue) &&
+      (put_brief(L, queue, index, deadline, &rc) || put_string(L, queue, index, deadline, &rc)))
+    return rc;
   do { /* after a signal all again: nothing is held while that may raise */
     struct parcel *parcel = parcel_open(L);
     size_t size = parcel_encode(L, parcel, index);

@@ -13,6 +13,7 @@
 #include "shm/object.h"
 #include "shm/ring.h"
 
+#define INLINE inline __attribute__((always_inline)) /* so that no head costs nothing */
 #define LOAD(word, order) atomic_load_explicit(word, memory_order_##order)
 #define BATCH                                                                                      \
   (16u << 10) /* bytes: after so many a batch is committed, so that the other end works too */
@@ -104,13 +105,21 @@ static int wait_for_place(struct queue *q, int64_t deadline, int at_once) {
   }
 }
 
+/* A message in two parts; head may be of no bytes. */
+struct parts {
+  const void *head, *bytes;
+  size_t head_size, size;
+};
+
 /* Writes a message behind the skipped units: the tail that makes it known. */
-static inline uint64_t write_record(struct queue *q, uint64_t tail, const void *bytes,
-                                    uint32_t size, uint32_t skip) {
+static INLINE uint64_t write_record(struct queue *q, uint64_t tail, struct parts p, uint32_t skip) {
+  uint32_t size = (uint32_t)(p.head_size + p.size);
   ring_skip(q, position(tail), skip);
   struct record *record = record_at(q, position(tail) + skip);
   *record = (struct record){.size = size, .kind = RECORD_BYTES};
-  memcpy(record + 1, bytes, size);
+  char *to = (char *)(record + 1);
+  if (p.head_size) memcpy(to, p.head, p.head_size);
+  memcpy(to + p.head_size, p.bytes, p.size);
   return advanced(tail, skip + units_of(size));
 }
 
@@ -136,7 +145,7 @@ static size_t write_records(struct queue *q, uint64_t *tail, const char **bytes,
     uint32_t size = sizes[written], units = units_of(size);
     int64_t skip = ring_fit(q, position(*tail), units);
     if (skip < 0) break;
-    *tail = write_record(q, *tail, *bytes, size, (uint32_t)skip);
+    *tail = write_record(q, *tail, (struct parts){NULL, *bytes, 0, size}, (uint32_t)skip);
     *bytes += 8 * (size_t)(units - 1);
     written++;
   }
@@ -152,9 +161,9 @@ static int64_t commit_bytes(struct queue *q, const char **bytes, const uint32_t 
 }
 
 /* The same for one: 0 or -EPIPE. */
-static int commit_one(struct queue *q, const void *bytes, uint32_t size, uint32_t skip) {
+static INLINE int commit_one(struct queue *q, struct parts parts, uint32_t skip) {
   uint64_t tail = LOAD(&q->tail, relaxed);
-  return commit(q, tail, write_record(q, tail, bytes, size, skip));
+  return commit(q, tail, write_record(q, tail, parts, skip));
 }
 
 /* The same for a block: its owner changes with the tail. The journal's lock keeps queue_close out.
@@ -219,16 +228,25 @@ int queue_put_many(uint64_t queue, const void *bytes, const uint32_t *sizes, siz
   return 0;
 }
 
-int queue_put(uint64_t queue, const void *bytes, size_t size, int64_t deadline) {
+static INLINE int put_parts(uint64_t queue, struct parts parts, int64_t deadline) {
   struct queue *q = queue_at(queue);
   int at_once = deadline != CLOCK_NEVER && clock_now() >= deadline;
   int rc = begin_put(q, deadline, at_once);
   if (rc < 0) return rc;
-  int64_t skip = ring_room(q, queue, units_of(size), deadline);
-  rc = skip < 0 ? (int)skip : commit_one(q, bytes, (uint32_t)size, (uint32_t)skip);
+  int64_t skip = ring_room(q, queue, units_of(parts.head_size + parts.size), deadline);
+  rc = skip < 0 ? (int)skip : commit_one(q, parts, (uint32_t)skip);
   robust_unlock(&q->put);
   if (rc == 0) wake_getters(q);
   return rc;
+}
+
+int queue_put(uint64_t queue, const void *bytes, size_t size, int64_t deadline) {
+  return put_parts(queue, (struct parts){NULL, bytes, 0, size}, deadline);
+}
+
+int queue_put_parts(uint64_t queue, const void *head, size_t head_size, const void *bytes,
+                    size_t size, int64_t deadline) {
+  return put_parts(queue, (struct parts){head, bytes, head_size, size}, deadline);
 }
 
 int queue_put_block(uint64_t queue, uint64_t block, int64_t deadline) {

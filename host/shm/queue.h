@@ -99,6 +99,10 @@ int queue_redelivers(uint64_t queue);
    put). */
 int queue_put(uint64_t queue, const void *bytes, size_t size, int64_t deadline);
 
+/* The same of a message in two parts, together size <= QUEUE_INLINE. */
+int queue_put_parts(uint64_t queue, const void *head, size_t head_size, const void *bytes,
+                    size_t size, int64_t deadline);
+
 /* Puts n messages of sizes[i] <= QUEUE_INLINE bytes that lie one behind the other, each rounded up
    to 8, as many as may go with one store at a time: the same, and *done says how many are in. */
 int queue_put_many(uint64_t queue, const void *bytes, const uint32_t *sizes, size_t n, size_t *done,

@@ -49,8 +49,9 @@ static inline int64_t ring_fit(const struct queue *q, uint32_t at, uint32_t unit
 
 /* Holding `put`: makes the ring have `units` in one piece at its tail: how many units must be
    skipped first, or -ENOMEM, -ETIMEDOUT. An empty ring always has them: skip and message together
-   are less than twice QUEUE_INLINE. A stopped consumer that holds its end of a full ring is waited
-   for until the deadline, a slice at least. */
+   are less than twice QUEUE_INLINE. Before it grows, some microseconds are given to a consumer that
+   is at it. A stopped consumer that holds its end of a full ring is waited for until the deadline,
+   a slice at least. */
 int64_t ring_make_room(struct queue *q, uint64_t queue, uint32_t units, int64_t deadline);
 
 /* The same, at once where nothing has to be made. */
