@@ -44,16 +44,21 @@ static int is_of(const struct party *party, uint64_t round) {
   return atomic_load(&party->owner) && round_of(atomic_load(&party->ticket)) == round;
 }
 
+/* How many entries there are to look at. */
+static uint32_t high(const struct barrier *b) {
+  return atomic_load(&b->high);
+}
+
 static uint32_t count(struct barrier *b, uint64_t round) {
   uint32_t n = 0;
-  for (uint32_t i = 0; i < b->entries; i++) n += (uint32_t)is_of(&b->party[i], round);
+  for (uint32_t i = 0, end = high(b); i < end; i++) n += (uint32_t)is_of(&b->party[i], round);
   return n;
 }
 
 /* Whether a party of the current round is dead. */
 static int has_dead(struct barrier *b) {
   uint64_t round = current(b);
-  for (uint32_t i = 0; i < b->entries; i++) {
+  for (uint32_t i = 0, end = high(b); i < end; i++) {
     uint64_t owner = atomic_load(&b->party[i].owner);
     if (owner && is_of(&b->party[i], round) && !family_lives(owner)) return 1;
   }
@@ -77,7 +82,7 @@ static void unlock_guard(struct barrier *b, uint64_t before) {
 /* Parties of the round before that have not looked yet will find its ending in their tickets. */
 static void settle(struct barrier *b) {
   uint64_t last = atomic_load(&b->last), pending = word_of(round_of(last), BARRIER_PENDING);
-  for (uint32_t i = 0; i < b->entries; i++)
+  for (uint32_t i = 0, end = high(b); i < end; i++)
     if (atomic_load(&b->party[i].ticket) == pending) atomic_store(&b->party[i].ticket, last);
 }
 
@@ -100,19 +105,22 @@ struct look {
 
 static struct look look_around(struct barrier *b, uint64_t round) {
   struct look look = {0, 0, -1};
-  for (uint32_t i = 0; i < b->entries; i++) {
+  for (uint32_t i = 0, end = high(b); i < end; i++) {
     uint64_t owner = atomic_load(&b->party[i].owner);
     int here = owner && is_of(&b->party[i], round), lives = owner && family_lives(owner);
     look.there += (uint32_t)here;
     look.dead |= here && !lives;
     if (look.free < 0 && !here && !lives) look.free = (int)i;
   }
+  if (look.free < 0 && high(b) < b->entries) look.free = (int)high(b);
   return look;
 }
 
 /* Owner last; release, as all is that others only read under the guard, or to see whether it still
  * stands. */
-static void take_entry(struct party *party, uint64_t round) {
+static void take_entry(struct barrier *b, uint32_t entry, uint64_t round) {
+  struct party *party = &b->party[entry];
+  if (entry == high(b)) atomic_store(&b->high, entry + 1);
   atomic_store_explicit(&party->owner, 0, memory_order_release); /* a dead one's, perhaps: it must
                                                                     not seem to come again */
   atomic_store_explicit(&party->ticket, word_of(round, BARRIER_PENDING), memory_order_release);
@@ -136,7 +144,7 @@ static int try_arrive(struct barrier *b, struct arrival *a, int decides) {
     return 1;
   }
   if (look.free < 0) return -EAGAIN;
-  take_entry(&b->party[look.free], round);
+  take_entry(b, a->entry, round);
   return 0;
 }
 

@@ -8,7 +8,8 @@
              the guard; cleared by the party when it goes, or by others when it is dead
    ticket    of an entry: the round, and how it ended once `last` is about to speak of another one.
              Written by the party before its owner, then under the guard
-   gate      where parties sleep; each decision wakes all
+   high      entries from here on were never taken; under the guard, before the owner of the last
+   one gate      where parties sleep; each decision wakes all
 
    How many have arrived is counted, not stored: entries of the current round. A party finds its
    round's ending in `last`, or, when that has moved on, in its ticket: tickets of round r are
@@ -54,7 +55,8 @@ struct barrier {
   uint64_t patience; /* ns: the timeout of waits that have none of their own; 0: none */
   _Atomic uint64_t last;
   struct gate gate;
-  uint64_t pad[6];
+  _Atomic uint32_t high;
+  uint32_t pad[11];
   struct party party[];
 };
 _Static_assert(sizeof(struct barrier) == 128, "entries begin on a line of their own");

@@ -30,11 +30,16 @@ uint64_t condition_new(uint64_t lock, struct link *list, uint64_t *hold) {
 
 /* ---- the table ---- */
 
-/* Where a walk over all entries stands. */
+/* Where a walk over all entries that were ever taken stands. */
 struct walk {
   struct waiters *part;
   int i;
+  uint64_t left;
 };
+
+static struct walk walk_begin(struct condition *c) {
+  return (struct walk){&c->first, 0, atomic_load_explicit(&c->high, memory_order_acquire)};
+}
 
 static struct waiters *part_after(const struct waiters *part) {
   uint64_t next = atomic_load_explicit(&part->next, memory_order_acquire);
@@ -42,11 +47,13 @@ static struct waiters *part_after(const struct waiters *part) {
 }
 
 static struct waiter *walk_next(struct walk *walk) {
+  if (walk->left == 0) return NULL;
   if (walk->i == CONDITION_PART) {
     walk->part = part_after(walk->part);
     walk->i = 0;
   }
-  return walk->part ? &walk->part->waiter[walk->i++] : NULL;
+  walk->left--;
+  return &walk->part->waiter[walk->i++];
 }
 
 static uint64_t owner_of(const struct waiter *w) {
@@ -63,7 +70,7 @@ static _Atomic uint32_t *futex_of(struct waiter *w) {
 
 /* The one that waits longest, lives, and has not been notified; or NULL. */
 static struct waiter *first_in_line(struct condition *c) {
-  struct walk walk = {&c->first, 0};
+  struct walk walk = walk_begin(c);
   struct waiter *first = NULL;
   for (struct waiter *w; (w = walk_next(&walk));) {
     uint64_t owner = owner_of(w);
@@ -91,7 +98,7 @@ static int is_dead(const struct waiter *w) {
 
 /* Under the lock: no entry is a dead one's afterwards. */
 static void bury(struct condition *c) {
-  struct walk walk = {&c->first, 0};
+  struct walk walk = walk_begin(c);
   for (struct waiter *w; (w = walk_next(&walk));) {
     if (!is_dead(w)) continue;
     if (is_notified(w))
@@ -103,7 +110,7 @@ static void bury(struct condition *c) {
 
 /* By a sleeper: looks after notified ones that died before they came back. */
 static void help(struct condition *c) {
-  struct walk walk = {&c->first, 0};
+  struct walk walk = walk_begin(c);
   for (struct waiter *w; (w = walk_next(&walk));) {
     if (!is_notified(w) || !is_dead(w)) continue;
     if (lock_enter(condition_lock(c), clock_now() + HELP) < 0) return;
@@ -123,12 +130,17 @@ static struct waiters *add_part(uint64_t condition, struct waiters *last) {
 
 static struct waiter *free_entry(uint64_t condition) {
   struct condition *c = heap_payload(condition);
-  struct waiters *last = &c->first;
-  struct walk walk = {last, 0};
-  for (struct waiter *w; (w = walk_next(&walk)); last = walk.part)
+  struct walk walk = walk_begin(c);
+  for (struct waiter *w; (w = walk_next(&walk));)
     if (!owner_of(w)) return w;
-  last = add_part(condition, last);
-  return last ? &last->waiter[0] : NULL;
+  if (walk.i == CONDITION_PART) {
+    struct waiters *last = walk.part;
+    walk.part = part_after(last);
+    if (!walk.part && !(walk.part = add_part(condition, last))) return NULL;
+    walk.i = 0;
+  }
+  atomic_fetch_add(&c->high, 1);
+  return &walk.part->waiter[walk.i];
 }
 
 /* ---- waiting ---- */

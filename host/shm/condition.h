@@ -7,6 +7,8 @@
    lock      the lock's offset; the condition owns a hold on it. Never changes
    tickets   the last number in the line; under the lock
    next      the table's next part, 0: none yet; under the lock
+   high      entries from here on were never taken; under the lock, before the owner of the last one
+             of them, so who dies in between leaves a free entry
    owner     0: the entry is free; the waiter's process (family.h). Stored last when the waiter
              comes and first when it goes
    state     WAITING -> SLEEPING by the waiter, which asks for a wake by that; -> NOTIFIED under the
@@ -48,7 +50,8 @@ _Static_assert(sizeof(struct waiters) == 512, "entries do not straddle cache lin
 struct condition {
   uint64_t lock;
   uint64_t tickets;
-  uint64_t pad[6];
+  _Atomic uint64_t high;
+  uint64_t pad[5];
   struct waiters first;
 };
 
