@@ -119,6 +119,24 @@ static int add_bytes(struct batch *batch, const char *bytes, size_t size, size_t
   return 0;
 }
 
+/* A number, or a string that may stand in the ring, is written right there: 1, 0: it is neither, or
+ * -ENOMEM. */
+static int add_brief(lua_State *L, struct batch *batch, int index, size_t i) {
+  int type = lua_type(L, index);
+  if (type != LUA_TNUMBER && type != LUA_TSTRING) return 0;
+  size_t used = batch->bytes.size, room = type == LUA_TSTRING ? (size_t)lua_rawlen(L, index) : 0;
+  if (room > QUEUE_INLINE - WIRE_HEAD) return 0;
+  room += 2 * WIRE_HEAD; /* also for the padding */
+  if (buffer_reserve(&batch->bytes, used + room) < 0) return -ENOMEM;
+  char *at = batch->bytes.data + used;
+  codec_sink sink = {at, at + room, NULL, 0, 0};
+  if (!brief_put(L, index, &sink)) return 0;
+  size_t size = (size_t)(sink.at - at);
+  batch->bytes.size += (size + 7) / 8 * 8;
+  batch->sizes[i] = (uint32_t)size;
+  return 1;
+}
+
 static int add_block(struct batch *batch, uint64_t block, size_t i) {
   batch->sizes[i] = BLOCK;
   if (block) batch->blocks[batch->kept++] = block;
@@ -130,13 +148,18 @@ static void fill_batch(lua_State *L, struct batch *batch, uint64_t queue, int li
   for (size_t i = 0; i < n; i++) {
     if (lua_geti(L, list, (lua_Integer)i + 1) == LUA_TNIL)
       luaL_error(L, "element %I of the list is nil; mp.null stands for it", (lua_Integer)i + 1);
-    int top = lua_gettop(L);
+    int top = lua_gettop(L), rc = only_blocks ? 0 : add_brief(L, batch, top, i);
+    if (rc < 0) luaL_error(L, "not enough memory");
+    if (rc > 0) {
+      lua_settop(L, top - 1);
+      continue;
+    }
     lua_pushinteger(L, (lua_Integer)i + 1);
     struct parcel *parcel = parcel_open(L);
     size_t size = parcel_encode_of(L, parcel, top, top + 1);
-    int rc = only_blocks || parcel_is_large(parcel, size)
-                 ? add_block(batch, parcel_block(parcel, size), i)
-                 : add_bytes(batch, parcel_bytes(parcel), size, i);
+    rc = only_blocks || parcel_is_large(parcel, size)
+             ? add_block(batch, parcel_block(parcel, size), i)
+             : add_bytes(batch, parcel_bytes(parcel), size, i);
     parcel_close(parcel);
     if (rc < 0) luaL_error(L, "not enough memory");
     lua_settop(L, top - 1);
