@@ -65,7 +65,6 @@ local NO_SPEC = {
   ["host/bind/bind_system.c"] = "spec/mphost/init_spec.lua, log_spec.lua and spec/bind/bind_spec.lua call all of it",
   ["host/bind/bind_value.c"] = "spec/mphost/value_spec.lua calls it and nothing else",
   ["host/bind/number.c"] = "spec/mphost/value_spec.lua and array_spec.lua: each number goes through it",
-  ["host/bind/run.c"] = "spec/mphost/pool_spec.lua and guard_spec.lua: each item goes through it",
   ["host/bind/bind_worker.c"] = "spec/mphost/pool_spec.lua: what its workers do",
   ["lua/mphost/types.d.lua"] = "spec/mphost/types_spec.lua holds it to the library",
   ["host/bind/guard.c"] = "spec/mphost/guard_spec.lua: time, memory and random numbers of tasks",
