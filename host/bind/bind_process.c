@@ -31,6 +31,7 @@ struct process {
   int daemon;                   /* at the state's end: killed, not joined */
   int lent;                     /* its descriptor is known to the program: it stays open */
   uint64_t left;                /* block with its result, in our ledger; 0: none */
+  int returned;                 /* none, and it came to its end */
   uint64_t id;                  /* family.h */
   unsigned generation;          /* of whoever opened its descriptor */
   struct process *next, **link; /* all that have a descriptor open: a child closes its copies */
@@ -76,6 +77,7 @@ static struct process *check(lua_State *L) {
 static void reap(struct process *process) {
   if (!process->lent) close_descriptor(process);
   if (process->slot < 0) return;
+  process->returned = family_returned(process->slot);
   process->left = family_reap(process->slot);
   process->slot = -1;
   family_scan();
@@ -295,11 +297,12 @@ static int process_m_sentinel(lua_State *L) {
   return 2;
 }
 
-/* take(): what it left (core.leave), once; nothing when it left nothing. */
+/* take(): what it left (core.leave), once; true when it came to its end and there was nothing to
+ * leave; else nothing. */
 static int process_m_take(lua_State *L) {
   struct process *process = check(L);
   uint64_t left = process->left;
-  if (!left) return 0;
+  if (!left) return process->returned ? lua_pushboolean(L, 1), 1 : 0;
   process->left = 0;
   parcel_unpack(L, left, 0);
   return 1;
@@ -329,9 +332,10 @@ static int process_close(lua_State *L) {
   return 0;
 }
 
-/* leave(value): what this process leaves to its parent. Raises when it cannot be sent. */
+/* leave([value]): what this process leaves to its parent; no value: that there is nothing. Raises
+ * when it cannot be sent. */
 static int process_leave(lua_State *L) {
-  luaL_checkany(L, 1);
+  if (lua_isnone(L, 1)) return family_return(), 0;
   struct parcel *parcel = parcel_open(L);
   size_t size = parcel_encode(L, parcel, 1);
   uint64_t block = parcel_block(parcel, size);

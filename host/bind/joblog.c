@@ -81,7 +81,8 @@ const char *joblog_outcome(lua_State *L, int failed) {
 
 /* joblog_as(name): lines of this process are by this name from now on. */
 static int system_joblog_as(lua_State *L) {
-  copy_field(worker, luaL_checkstring(L, 1));
+  const char *name = luaL_checkstring(L, 1);
+  if (joblog_fd >= 0) copy_field(worker, name);
   return 0;
 }
 

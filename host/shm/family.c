@@ -65,6 +65,7 @@ static void clear_slot(struct slot *slot) {
   list_init(&slot->outbox);
   memset(&slot->status, 0, sizeof slot->status);
   slot->burden = 0;
+  slot->returned = 0;
   slot->status.item = STATUS_NONE;
   slot->pid = 0;
 }
@@ -239,6 +240,14 @@ static void note_free(struct slot *slot) {
   object_condemn(&slot->outbox);
   journal_set(&slot->state, SLOT_FREE);
   journal_set(&slot->gen, slot->gen + 1);
+}
+
+void family_return(void) {
+  atomic_store(&family_slot(mine)->returned, 1);
+}
+
+int family_returned(int index) {
+  return atomic_load(&family_slot(index)->returned) != 0;
 }
 
 uint64_t family_reap(int index) {

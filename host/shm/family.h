@@ -12,7 +12,9 @@
    state, gen,     change in transactions. STARTING: claimed by the parent, the child has not come
    yet. ledger, outbox  A slot is reaped by its parent after waitid, or, when the parent is dead
    too, by anybody who scans. burden          bytes of its own memory that do not count against its
-   limit (bind/guard.h): one plain store by the process, read by its parent. status          plain
+   limit (bind/guard.h): one plain store by the process, read by its parent. returned        1: it
+   has come to its end and leaves nothing, which is not the same as an empty outbox; one store by
+   the process, read by its parent after its death. status          plain
    words of one writer, the process: what it is doing now. Read by its parent after its death, and
    by anybody who looks on while it lives, who may see two words of different moments. Process dies:
    the ledger names all it had. Parent dies between claim and fork: scan finds the slot by its dead
@@ -61,7 +63,7 @@ struct slot {
   uint64_t parent_gen;
   _Atomic uint64_t burden;
   _Atomic uint64_t pid; /* 0: not known yet */
-  uint64_t pad[1];
+  _Atomic uint64_t returned;
   struct status status;
 };
 _Static_assert(sizeof(struct slot) == 192, "three cache lines, the status on its own");
@@ -123,6 +125,11 @@ int family_enter(int index);
 /* After the death of the process (or a fork that failed): what it had is given up, the slot is
    free. The block in its outbox, if any, moves to this process's ledger: its offset, or 0. */
 uint64_t family_reap(int index);
+
+/* This process has come to its end, and its outbox stays empty; and whether the dead process of the
+   slot had, before it is reaped. */
+void family_return(void);
+int family_returned(int index);
 
 /* Cleans up after processes whose parent died before it could: how many. */
 int family_scan(void);

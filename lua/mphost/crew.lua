@@ -62,9 +62,10 @@ function crew.clear(pool)
 end
 
 local function worker_body(pool, number)
+  local name = ("%s-%d"):format(pool.name, number) -- not in each child, which would find its pages anew
   return function()
     local ok, record = true, nil
-    process.become({ name = ("%s-%d"):format(pool.name, number), daemon = true, _parent_pid = pool._pid },
+    process.become({ name = name, daemon = true, _parent_pid = pool._pid },
       pool._seed + number)
     pool._worker_pid = core.pid()
     pool._state = "open" -- for its tasks, also when its maker had closed it before this was forked

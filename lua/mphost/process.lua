@@ -59,10 +59,12 @@ local function started(self, name)
   return self._core
 end
 
+local NOTHING = { values = { n = 0 } } -- the outcome of who returned nothing
+
 -- What it left; a result that cannot be made here (its __unpack failed) is a failure that says so.
 local function take(self)
   local ok, outcome = pcall(self._core.take, self._core)
-  if ok then return outcome end
+  if ok then return outcome == true and NOTHING or outcome end
   local why = tostring(outcome)
   if why:find "interrupted!$" then error(outcome, 0) end
   return { failed = { message = "the outcome cannot be received: " .. why } }
@@ -96,6 +98,10 @@ end
 -- What cannot be sent degrades to text; the process has ended all the same.
 -- What it could not leave at all is the second result.
 local function leave(outcome)
+  if outcome.values and outcome.values.n == 0 then
+    core.leave() -- a word in place of a message
+    return true
+  end
   local ok, why = pcall(core.leave, outcome)
   if ok then return outcome.failed == nil end
   why = check.plain(why)

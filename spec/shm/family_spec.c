@@ -122,6 +122,22 @@ static void the_outbox_comes_to_the_parent(void **state) {
   object_drop(block);
 }
 
+static void return_run(void *arg) {
+  if (arg) family_return();
+  raise(SIGKILL);
+}
+
+/* Killed right before it says so, and right after; the slot's next process has not said so. */
+static void the_end_is_known(void **state) {
+  (void)state;
+  for (int returned = 1; returned >= 0; returned--) {
+    struct member m = member_start(return_run, returned ? &m : NULL);
+    assert_int_equal(proc_wait(&m.proc, CLOCK_NEVER), 1);
+    assert_int_equal(family_returned(m.slot), returned);
+    assert_int_equal(member_reap(&m), 0);
+  }
+}
+
 /* ---- the late, the orphans, the strangers ---- */
 
 /* The family gave the slot up before the child came: it must leave. */
@@ -311,6 +327,7 @@ int main(void) {
       spec_case(as_many_as_there_are),
       spec_case(children_have_copies_of_holds),
       spec_case(the_outbox_comes_to_the_parent),
+      spec_case(the_end_is_known),
       spec_case(late_comer_leaves),
       spec_case(orphans_are_found),
       spec_case(a_tree_of_processes),
