@@ -135,51 +135,98 @@ static void put_off_collection(lua_State *L) {
   lua_gc(L, LUA_GCSTEP, -(CHILD_ROOM + lua_gc(L, LUA_GCCOUNT) / 4));
 }
 
-/* The child: runs the body on a stack of its own and never comes back. The body answers with its
- * exit code. */
-static _Noreturn void run_child(lua_State *L, int slot) {
+/* The child: runs the body on a stack of its own, with its number if that is not 0, and never comes
+ * back. */
+static _Noreturn void run_child(lua_State *L, int slot, lua_Integer number) {
   if (family_enter(slot) < 0) _exit(127);
   interrupt_forget_all();
   close_inherited();
   put_off_collection(L);
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
-  lua_xmove(L, own, 1);
-  child_run(own, 0);
+  lua_pushinteger(L, number);
+  lua_xmove(L, own, 2);
+  if (!number) lua_pop(own, 1);
+  child_run(own, number != 0);
 }
 
-/* fork(body, daemon, bare): the new process. body() runs in the child and returns the exit code.
-   bare: without a descriptor (os/proc.h). What went wrong is raised without a position: whose line
-   counts is known further up. */
-static int process_fork(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 3);
-  bind_check_family(L);
+static struct process *new_process(lua_State *L, int daemon) {
   struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
-  *process =
-      (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
+  *process = (struct process){.slot = -1, .owner = -1, .daemon = daemon, .proc.pidfd = -1};
   luaL_setmetatable(L, CLASS);
-  codec_prepare(L); /* else each child does it, and copies the pages it touches */
+  return process;
+}
+
+/* What each child would do otherwise, copying the pages that it touches. */
+static void prepare_children(lua_State *L) {
+  bind_check_family(L);
+  codec_prepare(L);
   autopsy_prepare();
-  int slot = family_claim();
-  if (slot == -EAGAIN) {
-    lua_pushliteral(L, "too many processes in this family");
-    return lua_error(L);
-  }
-  if (slot < 0) return bind_fail(L, slot);
-  int rc = lua_toboolean(L, 3) ? proc_fork_bare(&process->proc) : proc_fork(&process->proc);
-  if (rc == 0) run_child(L, slot);
-  if (rc < 0) {
-    family_reap(slot);
-    lua_pushfstring(L, "cannot start a process: %s", strerror(-rc));
-    return lua_error(L);
-  }
+}
+
+static void began(struct process *process, int slot) {
   process->slot = slot;
   process->id = family_id_at(slot);
   process->owner = family_index();
   family_note_pid(slot, process->proc.pid);
   enlist(process);
+}
+
+/* Forks the process, whose body is at 1: 1, or 0 with the reason on top: whose line counts is known
+ * further up. */
+static int start(lua_State *L, struct process *process, int bare, lua_Integer number) {
+  int slot = family_claim();
+  if (slot < 0) {
+    lua_pushstring(L, slot == -EAGAIN   ? "too many processes in this family"
+                      : slot == -ENOMEM ? "not enough shared memory"
+                                        : strerror(-slot));
+    return 0;
+  }
+  int rc = bare ? proc_fork_bare(&process->proc) : proc_fork(&process->proc);
+  if (rc == 0) run_child(L, slot, number);
+  if (rc < 0) {
+    family_reap(slot);
+    lua_pushfstring(L, "cannot start a process: %s", strerror(-rc));
+    return 0;
+  }
+  began(process, slot);
   return 1;
+}
+
+/* fork(body, daemon): the new process. body() runs in the child and returns the exit code. */
+static int process_fork(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  prepare_children(L);
+  return start(L, new_process(L, lua_toboolean(L, 2)), 0, 0) ? 1 : lua_error(L);
+}
+
+/* forks(body, first, last): a list of new daemons without descriptors (os/proc.h); in each child
+   body(number) runs. When no more can be started also why. Nothing happens between the forks: each
+   page that is written there is copied. */
+static int process_forks(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_Integer first = luaL_checkinteger(L, 2), n = luaL_checkinteger(L, 3) - first + 1, i = 1;
+  lua_settop(L, 1);
+  prepare_children(L);
+  lua_createtable(L, (int)n, 0);
+  for (lua_Integer k = 1; k <= n; k++) {
+    new_process(L, 1);
+    lua_rawseti(L, 2, k);
+  }
+  for (int started = 1; started && i <= n; i += started) {
+    lua_rawgeti(L, 2, i);
+    started = start(L, lua_touserdata(L, -1), 1, first + i - 1);
+    if (started) lua_settop(L, 2);
+  }
+  for (lua_Integer k = i; k <= n; k++) {
+    lua_pushnil(L);
+    lua_rawseti(L, 2, k);
+  }
+  lua_pushvalue(L, 2);
+  if (i > n) return 1;
+  lua_insert(L, -2);
+  return 2;
 }
 
 /* launch(record, daemon, helper): a process by the helper program of this path; nil: by the zygote.
@@ -189,10 +236,7 @@ static int process_launch(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const char *helper = luaL_optstring(L, 3, NULL);
   bind_check_family(L);
-  struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
-  *process =
-      (struct process){.slot = -1, .owner = -1, .daemon = lua_toboolean(L, 2), .proc.pidfd = -1};
-  luaL_setmetatable(L, CLASS);
+  struct process *process = new_process(L, lua_toboolean(L, 2));
   int rc = launch(L, 1, helper, &process->proc);
   if (rc == -EAGAIN) {
     lua_pushliteral(L, "too many processes in this family");
@@ -205,11 +249,7 @@ static int process_launch(lua_State *L) {
                     why);
     return lua_error(L);
   }
-  process->slot = rc;
-  process->id = family_id_at(rc);
-  process->owner = family_index();
-  family_note_pid(rc, process->proc.pid);
-  enlist(process);
+  began(process, rc);
   return 1;
 }
 
@@ -399,13 +439,10 @@ void bind_process(lua_State *L) {
       {"is_gone", process_m_is_gone},   {"progress", process_m_progress},
       {"close", process_close},         {NULL, NULL},
   };
-  static const luaL_Reg functions[] = {{"fork", process_fork},
-                                       {"launch", process_launch},
-                                       {"leave", process_leave},
-                                       {"raise", process_raise},
-                                       {"doze", process_doze},
-                                       {"unwind", child_unwind},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"fork", process_fork},     {"forks", process_forks},
+                                       {"launch", process_launch}, {"leave", process_leave},
+                                       {"raise", process_raise},   {"doze", process_doze},
+                                       {"unwind", child_unwind},   {NULL, NULL}};
   bind_class(L, CLASS, methods, process_close);
   luaL_setfuncs(L, functions, 0);
 }

@@ -1,6 +1,6 @@
 -- The workers of a pool: how they start, what becomes of it when one dies.
 --
---   crew.start -> core.fork(body) -> [worker] init, core.work, exit
+--   crew.start -> core.forks(body) -> [worker] init, core.work, exit
 --   crew.tend: a dead worker is buried in every call (call.lua), reaped, and replaced
 --
 -- A death counts against the pool only when the worker had not begun to work: then nothing was lost, and the next one
@@ -61,11 +61,13 @@ function crew.clear(pool)
   pool._calls, pool._queue, pool._queued = {}, { first = 1, last = 0 }, 0
 end
 
-local function worker_body(pool, number)
-  local name = ("%s-%d"):format(pool.name, number) -- not in each child, which would find its pages anew
-  return function()
+-- What the workers first to last do, by their numbers.
+local function worker_body(pool, first, last)
+  local names = {} -- made here: each child would copy the pages that it takes
+  for number = first, last do names[number] = ("%s-%d"):format(pool.name, number) end
+  return function(number)
     local ok, record = true, nil
-    process.become({ name = name, daemon = true, _parent_pid = pool._pid },
+    process.become({ name = names[number], daemon = true, _parent_pid = pool._pid },
       pool._seed + number)
     pool._worker_pid = core.pid()
     pool._state = "open" -- for its tasks, also when its maker had closed it before this was forked
@@ -92,7 +94,7 @@ end
 ---@param record table
 ---@return integer exitcode
 function crew.arrive(record)
-  return worker_body(record.pool, record.number)()
+  return worker_body(record.pool, record.number, record.number)(record.number)
 end
 
 -- What a worker that inherits nothing must know of its pool; nil: it must inherit.
@@ -104,16 +106,37 @@ local function describe(pool, number)
   } }
 end
 
-local function start_worker(pool, number)
-  local ok, handle = pcall(process.fork, worker_body(pool, number), describe(pool, number), true, true)
-  if not ok then
-    error(("cannot start worker %d of %d: %s"):format(number, pool.workers,
-      (tostring(handle):gsub("^cannot start a process: ", ""))), 0)
-  end
+local function enroll(pool, number, handle)
   local worker = { number = number, core = handle, slot = handle:slot(), pid = handle:pid() }
   pool._workers[number], pool._slots[number] = worker, worker.slot
   pool._core:enlist(number, worker.slot)
   pool._stats.started = pool._stats.started + 1
+end
+
+-- The handles of those that could be started, and why not all.
+local function launch(pool, first, last)
+  local handles = {}
+  for number = first, last do
+    local ok, handle = pcall(process.launch, describe(pool, number), true)
+    if not ok then return handles, handle end
+    handles[#handles + 1] = handle
+  end
+  return handles
+end
+
+local function fork(pool, first, last)
+  local ok, handles, why = pcall(core.forks, worker_body(pool, first, last), first, last)
+  if ok then return handles, why end
+  return {}, handles
+end
+
+-- Raises, without a position, when not all can be started.
+local function start_workers(pool, first, last)
+  local handles, why = (describe(pool, first) and launch or fork)(pool, first, last)
+  for i, handle in ipairs(handles) do enroll(pool, first + i - 1, handle) end
+  if not why then return end
+  error(("cannot start worker %d of %d: %s"):format(first + #handles, pool.workers,
+    (tostring(why):gsub("^cannot start a process: ", ""))), 0)
 end
 
 -- Pages that a child shares with us are copied when a collector walks over them. In generational mode, after a step,
@@ -158,12 +181,10 @@ function crew.start(pool)
   if had == pool.workers then return end
   if had == 0 then pool._path, pool._cpath = package.path, package.cpath end
   settle_heap()
-  for number = had + 1, pool.workers do
-    local ok, why = pcall(start_worker, pool, number)
-    if not ok then
-      if had == 0 then crew.kill(pool) end
-      error(why, 0)
-    end
+  local ok, why = pcall(start_workers, pool, had + 1, pool.workers)
+  if not ok then
+    if had == 0 then crew.kill(pool) end
+    error(why, 0)
   end
   pool._oom_kills = nil
 end
@@ -314,7 +335,7 @@ local function replace(pool, worker)
     fail_all(pool, failed)
     return
   end
-  local ok, why = pcall(start_worker, pool, worker.number)
+  local ok, why = pcall(start_workers, pool, worker.number, worker.number)
   for _, range in ipairs(lost) do range.call:lost(worker, range) end
   if ok then return end
   table.remove(pool._workers, worker.number)

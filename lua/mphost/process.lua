@@ -198,14 +198,11 @@ function process.started_by()
   return ("; spawned processes run '%s', which must be mphost or call mph_member"):format(helper)
 end
 
----core.launch(record, daemon) if there is a record, else core.fork(body, daemon, bare).
----@param body function
----@param record table|false|nil
+---core.launch(record, daemon), for a process that inherits nothing.
+---@param record table
 ---@param daemon boolean?
----@param bare boolean?
 ---@return mphost.core.Process
-function process.fork(body, record, daemon, bare)
-  if not record then return core.fork(body, daemon, bare) end
+function process.launch(record, daemon)
   local ok, handle = pcall(core.launch, record, daemon, process.start_method() == "spawn" and helper or nil)
   if ok then return handle end
   -- It names a field of the record: what that is to the user is what comes behind.
@@ -250,7 +247,12 @@ function methods:start()
     parent_pid = self._parent_pid, parent_name = process.current_process().name, target = self._target,
     args = self._args,
   }
-  local ok, handle = pcall(process.fork, function() return run(self) end, record, self.daemon)
+  local ok, handle
+  if record then
+    ok, handle = pcall(process.launch, record, self.daemon)
+  else
+    ok, handle = pcall(core.fork, function() return run(self) end, self.daemon)
+  end
   if not ok then error(check.plain(handle), 2) end
   self._core, self._child_pid = handle, handle:pid()
   self._target, self._args = nil, nil
