@@ -90,7 +90,7 @@ static void put_tail(const struct parcel *parcel, codec_sink *sink) {
 /* A number or a short string: 1, or 0: it is none. */
 static int pack_brief(lua_State *L) {
   char bytes[BRIEF_ROOM + SEAL];
-  codec_sink sink = {bytes, bytes + BRIEF_ROOM, NULL, 0, 0};
+  codec_sink sink = {bytes, bytes + BRIEF_ROOM, NULL, 0, 0, NULL};
   if (!brief_put(L, 1, &sink)) return 0;
   put_word(&sink, check_of(bytes, (size_t)(sink.at - bytes)));
   lua_pushlstring(L, bytes, (size_t)(sink.at - bytes));

@@ -129,7 +129,7 @@ static int add_brief(lua_State *L, struct batch *batch, int index, size_t i) {
   room += 2 * WIRE_HEAD; /* also for the padding */
   if (buffer_reserve(&batch->bytes, used + room) < 0) return -ENOMEM;
   char *at = batch->bytes.data + used;
-  codec_sink sink = {at, at + room, NULL, 0, 0};
+  codec_sink sink = {at, at + room, NULL, 0, 0, NULL};
   if (!brief_put(L, index, &sink)) return 0;
   size_t size = (size_t)(sink.at - at);
   batch->bytes.size += (size + 7) / 8 * 8;
