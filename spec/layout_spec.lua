@@ -70,7 +70,6 @@ local NO_SPEC = {
   ["host/bind/guard.c"] = "spec/mphost/guard_spec.lua: time, memory and random numbers of tasks",
   ["lua/mphost/call.lua"] = "spec/mphost/pool_spec.lua and pool_kill_spec.lua: each call goes through it",
   ["lua/mphost/methods.lua"] = "spec/mphost/pool_spec.lua, imap_spec.lua and future_spec.lua call all of it",
-  ["host/bind/message.c"] = "spec/mphost/queue_spec.lua: each message goes through it",
   ["host/bind/launch.c"] = "spec/mphost/start_method_spec.lua starts processes by it",
   ["host/bind/helper.c"] = "spec/mphost/start_method_spec.lua and spec/app/embed_spec.lua: where it is found",
   ["host/bind/parcel.c"] = "spec/mphost/queue_spec.lua: each message goes through it",

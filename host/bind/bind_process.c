@@ -8,6 +8,7 @@
 #include "bind/autopsy.h"
 #include "bind/bind.h"
 #include "bind/child.h"
+#include "bind/guard.h"
 #include "bind/interrupt.h"
 #include "bind/launch.h"
 #include "bind/parcel.h"
@@ -142,6 +143,7 @@ static _Noreturn void run_child(lua_State *L, int slot, lua_Integer number) {
   interrupt_forget_all();
   close_inherited();
   put_off_collection(L);
+  guard_forget(L);
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_pushinteger(L, number);

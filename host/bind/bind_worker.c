@@ -132,7 +132,7 @@ static int worker_work_here(lua_State *L) {
 /* at(index): the item in this worker's hand stands for several; it is at this one now. */
 static int worker_at(lua_State *L) {
   uint64_t index = (uint64_t)luaL_checkinteger(L, 1);
-  atomic_store_explicit(&family_status()->part, index, memory_order_relaxed);
+  run_at(index);
   guard_seed(index);
   guard_restart_clock();
   return 0;

@@ -37,7 +37,7 @@ static void set_timer(void) {
   int64_t doomed;
   do {
     doomed = atomic_load(&doom);
-    int64_t at = guard_now.deadline ? guard_now.deadline + GUARD_GRACE : 0;
+    int64_t at = guard_now.time.deadline ? guard_now.time.deadline + GUARD_GRACE : 0;
     if (doomed && (!at || doomed < at)) at = doomed;
     struct itimerspec spec = {.it_value = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000}};
     timer_settime(timer, TIMER_ABSTIME, &spec, NULL);
@@ -55,8 +55,10 @@ void guard_spare(void) {
   set_timer();
 }
 
-static void set_deadline(int64_t at) {
-  guard_now.deadline = at;
+static void set_deadline(int64_t at, uint64_t limit) {
+  guard_now.time.limit = limit;
+  if (at == guard_now.time.deadline) return;
+  guard_now.time.deadline = at;
   atomic_store_explicit(&family_status()->deadline, (uint64_t)at, memory_order_relaxed);
   set_timer();
 }
@@ -94,10 +96,17 @@ int guard_look_heavy(lua_State *L) {
   return guard_weigh(family_index(), 0, quota.most) != 0;
 }
 
+static void be_late(int64_t now) {
+  guard_now.why = GUARD_LATE;
+  guard_now.late = guard_now.time.limit;
+  guard_now.time.outer_late = guard_now.time.outer && now >= guard_now.time.outer;
+}
+
 static void look(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  if (guard_now.deadline && clock_now() >= guard_now.deadline)
-    guard_now.why = GUARD_LATE;
+  int64_t now = guard_now.time.deadline ? clock_now() : 0;
+  if (guard_now.time.deadline && now >= guard_now.time.deadline)
+    be_late(now);
   else if (guard_is_heavy(L))
     guard_now.why = GUARD_HEAVY;
   else
@@ -128,7 +137,10 @@ void guard_limit(lua_State *L, size_t bytes) {
 }
 
 void guard_open(lua_State *L, struct guard *before, const struct job *job) {
-  *before = (struct guard){.deadline = guard_now.deadline, .why = guard_now.why};
+  *before = (struct guard){.time = guard_now.time, .why = guard_now.why};
+  guard_now.time.outer = before->time.deadline;
+  guard_now.time.outer_limit = before->time.limit;
+  guard_now.time.outer_late = 0;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &random_key);
   guard_now.random = lua_touserdata(L, -1);
   lua_pop(L, 1);
@@ -142,28 +154,47 @@ void guard_open(lua_State *L, struct guard *before, const struct job *job) {
   before->hook = lua_gethook(L);
   before->mask = lua_gethookmask(L);
   before->count = lua_gethookcount(L);
-  if (job->timeout || guard_now.limited) lua_sethook(L, look, LUA_MASKCOUNT, HOOK_COUNT);
+  if (job->timeout || guard_now.time.outer || guard_now.limited)
+    lua_sethook(L, look, LUA_MASKCOUNT, HOOK_COUNT);
 }
 
 void guard_close(lua_State *L, const struct guard *before) {
   if (guard_now.random) memcpy(guard_now.random, before->random, sizeof before->random);
   lua_sethook(L, before->hook, before->mask, before->count);
-  if (before->deadline != guard_now.deadline) set_deadline(before->deadline);
+  int late = guard_now.time.outer_late;
+  set_deadline(before->time.deadline, before->time.limit);
+  guard_now.time = before->time;
   guard_now.why = before->why;
+  if (late) be_late(clock_now());
   guard_now.seed = before->seed;
   guard_now.index = before->index;
   guard_now.calls = before->calls;
   guard_now.timeout = before->timeout;
 }
 
+static void set_clock(uint64_t timeout) {
+  int64_t own = clock_now() + (int64_t)timeout, outer = guard_now.time.outer;
+  if (outer && outer <= own)
+    set_deadline(outer, guard_now.time.outer_limit);
+  else
+    set_deadline(own, timeout);
+}
+
 void guard_start_clock(uint64_t timeout) {
   guard_now.why = 0;
-  set_deadline(clock_now() + (int64_t)timeout);
+  set_clock(timeout);
 }
 
 void guard_restart_clock(void) {
-  if (guard_now.timeout && guard_now.deadline)
-    set_deadline(clock_now() + (int64_t)guard_now.timeout);
+  if (guard_now.timeout && guard_now.time.deadline) set_clock(guard_now.timeout);
+}
+
+void guard_forget(lua_State *L) {
+  guard_now.time = (struct guard_time){0};
+  guard_now.index = guard_now.calls = 0;
+  guard_now.timeout = 0;
+  guard_now.why = 0;
+  if (!guard_now.limited && lua_gethook(L) == look) lua_sethook(L, NULL, 0, 0);
 }
 
 int guard_take_why(void) {
@@ -173,7 +204,7 @@ int guard_take_why(void) {
 }
 
 int guard_stop_clock(void) {
-  set_deadline(0);
+  set_deadline(guard_now.time.outer, guard_now.time.outer_limit);
   return guard_take_why();
 }
 
@@ -181,14 +212,14 @@ const char *guard_kind(int why) {
   return why == GUARD_LATE ? "timeout" : "memory";
 }
 
-void guard_record(lua_State *L, const struct job *job, int status, int why) {
+void guard_record(lua_State *L, int status, int why) {
   if (status != LUA_ERRRUN) {
     lua_pop(L, 1);
     lua_pushliteral(L, "");
     outcome_record(L, NULL);
   }
   if (why == GUARD_LATE)
-    lua_pushfstring(L, "timed out after %f s", (lua_Number)job->timeout / 1e9);
+    lua_pushfstring(L, "timed out after %f s", (lua_Number)guard_now.late / 1e9);
   else
     lua_pushliteral(L, "not enough memory: the process has more than its limit");
   lua_setfield(L, -2, "message");

@@ -3,9 +3,11 @@
    Time: a count hook raises in the task when its deadline has passed. A task that does not come
    back to Lua, or that swallows the error, is ended by the kernel GUARD_GRACE later: a worker has a
    timer whose signal is SIGKILL, so nobody needs to look at a clock. status.deadline (family.h)
-   tells the parent why. A task that nobody wants any more is interrupted by a signal
-   (bind_worker.c); the same timer ends it GUARD_GRACE later: guard_doom, undone by guard_spare when
-   the worker has come back.
+   tells the parent why. What a task calls of this process (its own pool, one without workers) has
+   the task's deadline, too, whichever comes first: raised in there it is the failure of both. A
+   process forked in a task is none of it: guard_forget. A task that nobody wants any more is
+   interrupted by a signal (bind_worker.c); the same timer ends it GUARD_GRACE later: guard_doom,
+   undone by guard_spare when the worker has come back.
 
    Memory: a limit is the state's allocator's, which refuses; Lua then collects, and raises if that
    is of no use. What C code takes by itself no allocator of ours sees. So the pages that the
@@ -43,12 +45,19 @@
 enum { GUARD_LATE = 1, GUARD_HEAVY };
 
 struct guard {
-  int64_t deadline;
+  struct guard_time {
+    int64_t deadline, outer;     /* of the item; of what it was called from; 0: none */
+    uint64_t limit, outer_limit; /* ns: the time that is over at the deadline; at the outer one */
+    int outer_late;              /* the outer one was raised in here */
+  } time;
   int why;
   uint64_t random[4], seed, index, calls, timeout;
   lua_Hook hook;
   int mask, count;
 };
+
+/* In a child just forked: it is no part of the item in which its parent was. */
+void guard_forget(lua_State *L);
 
 /* This process is a worker: time may be enforced with SIGKILL. */
 void guard_armed(void);
@@ -71,10 +80,11 @@ int guard_take_why(void);
 extern struct guard_now {
   uint64_t *random, seed;
   uint64_t index, calls; /* of the item in hand, 0: none; calls that it made */
-  int64_t deadline;
+  struct guard_time time;
   uint64_t timeout; /* the job's */
   int why;
-  int limited; /* guard_limit was called: of all jobs */
+  uint64_t late; /* ns: of why, the time that was over */
+  int limited;   /* guard_limit was called: of all jobs */
 } guard_now;
 
 /* One good scrambling (splitmix64's) of the n-th step from a seed. */
@@ -112,7 +122,7 @@ static inline void guard_begin(const struct job *job) {
 }
 
 static inline int guard_end(void) {
-  if (guard_now.deadline) return guard_stop_clock();
+  if (guard_now.time.deadline) return guard_stop_clock();
   return guard_now.why ? guard_take_why() : 0;
 }
 
@@ -138,7 +148,7 @@ uint64_t guard_weigh(int slot, pid_t pid, uint64_t limit);
 const char *guard_kind(int why);
 
 /* The record or result on top becomes the record of an item that was broken off. */
-void guard_record(lua_State *L, const struct job *job, int status, int why);
+void guard_record(lua_State *L, int status, int why);
 
 /* Finds the state of math.random in this Lua state. */
 void guard_find_random(lua_State *L);

@@ -31,7 +31,9 @@ struct run {
   int encoded;                     /* the outcome in hand is in the arena already */
   int64_t since;                   /* when the chunk began */
   int64_t logged;                  /* when the item did, if there is a job log */
-  uint64_t outer_item, outer_part; /* what this process had in hand before */
+  int nested;                      /* this process has an item of another job in hand, which */
+  uint64_t outer_item, outer_part; /* stands in its status: what dies here dies with that one */
+  uint64_t part;                   /* as status.part, of this job's item */
   struct run *outer;               /* and where it was */
   int why;                         /* the item in hand was broken off: GUARD_ */
   char call[JOBLOG_NAME];          /* for the job log */
@@ -127,14 +129,14 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
 }
 
 /* Says what kind of failure the record on top is, and which item's. */
-static void mark_failure(lua_State *L, const struct job *job, int status, int why) {
+static void mark_failure(lua_State *L, int status, int why) {
   if (why)
-    guard_record(L, job, status, why);
+    guard_record(L, status, why);
   else if (status == LUA_ERRMEM)
     outcome_record(L, "memory");
   else if (status != LUA_ERRRUN)
     outcome_record(L, NULL);
-  uint64_t part = atomic_load_explicit(&family_status()->part, memory_order_relaxed);
+  uint64_t part = innermost->part;
   if (part == 0) return;
   lua_pushinteger(L, (lua_Integer)part);
   lua_setfield(L, -2, "index");
@@ -155,7 +157,7 @@ static int run_item(lua_State *L, struct run *run, uint64_t index) {
   if (values >= 0) lua_pushvalue(L, REASON);
   outcome_record(L, NULL);
   run->why = guard_now.why;
-  mark_failure(L, run->job, LUA_ERRRUN, run->why);
+  mark_failure(L, LUA_ERRRUN, run->why);
   return 1;
 }
 
@@ -178,7 +180,7 @@ static int retract(lua_State *L, struct run *run, size_t before, int why) {
   run->why = why;
   arena_rewind(&run->arena, before);
   lua_pushliteral(L, "");
-  mark_failure(L, run->job, LUA_ERRMEM, why);
+  mark_failure(L, LUA_ERRMEM, why);
   return outcome_encode(L, &run->arena, 1);
 }
 
@@ -220,11 +222,21 @@ static uint32_t finish_item(lua_State *L, struct run *run, uint64_t done, int fa
   return done == run->most && done < run->chunk->items ? CHUNK_CUT : 0;
 }
 
+static inline void take_in_hand(const struct run *run, struct status *me, uint64_t index) {
+  if (!run->nested) atomic_store_explicit(&me->item, index, memory_order_relaxed);
+}
+
+void run_at(uint64_t part) {
+  if (!innermost) return;
+  innermost->part = part;
+  if (!innermost->nested) atomic_store_explicit(&family_status()->part, part, memory_order_relaxed);
+}
+
 /* Whether nothing but the function stands between the job's items and their outcomes. */
 static int is_bare(const struct run *run) {
   const struct job *job = run->job;
-  return job->mode == JOB_ITEM && !job->timeout && !run->missing && !guard_now.limited &&
-         joblog_fd < 0;
+  return job->mode == JOB_ITEM && !job->timeout && !guard_now.time.outer && !run->missing &&
+         !guard_now.limited && joblog_fd < 0;
 }
 
 /* The short way of brief values (codec/brief.h), for a job that is bare: works on items from the
@@ -239,7 +251,7 @@ static uint64_t run_brief(lua_State *L, struct run *run, uint64_t done, int *cal
   for (; done < items; done++) {
     uint64_t index = chunk->first + done;
     if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
-    atomic_store_explicit(&me->item, index, memory_order_relaxed);
+    take_in_hand(run, me, index);
     lua_pushvalue(L, FUNCTION);
     if (run->job->inherited) {
       lua_geti(L, ITEMS, (lua_Integer)index);
@@ -275,7 +287,7 @@ static uint32_t run_items(lua_State *L, struct run *run) {
     if (!called) {
       if (done == chunk->items) break;
       if (atomic_load_explicit(&run->job->stop, memory_order_relaxed)) break;
-      atomic_store_explicit(&me->item, chunk->first + done, memory_order_relaxed);
+      take_in_hand(run, me, chunk->first + done);
       guard_make_room(L);
       if (joblog_fd >= 0) run->logged = joblog_begin();
       failed = run_item(L, run, chunk->first + done);
@@ -295,7 +307,7 @@ static void begin_chunk(struct run *run, int64_t number) {
   run->left = run->chunk->input_size;
   arena_begin(&run->arena);
   atomic_store_explicit(&me->since, (uint64_t)run->since, memory_order_relaxed);
-  atomic_store_explicit(&me->item, run->chunk->first, memory_order_relaxed);
+  take_in_hand(run, me, run->chunk->first);
 }
 
 /* Whether there was a chunk to be had. */
@@ -312,7 +324,9 @@ static void end_chunk(struct run *run, uint32_t state) {
   run->since = now;
   atomic_store_explicit(&me->item, run->outer_item, memory_order_relaxed);
   atomic_store_explicit(&me->part, run->outer_part, memory_order_relaxed);
-  atomic_store_explicit(&me->busy, me->busy + run->chunk->busy, memory_order_relaxed);
+  run->part = 0;
+  if (!run->nested)
+    atomic_store_explicit(&me->busy, me->busy + run->chunk->busy, memory_order_relaxed);
   uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
   job_finish(run->pool, run->job, run->number, state);
   run->chunk = NULL;
@@ -344,7 +358,7 @@ static int fail_item(lua_State *L) {
   int status = (int)lua_tointeger(L, 3);
   lua_settop(L, 2);
   run->why = guard_now.why;
-  mark_failure(L, run->job, status, run->why);
+  mark_failure(L, status, run->why);
   uint32_t state = finish_item(L, run, done_items(run), 1);
   if (state) end_chunk(run, state);
   return 0;
@@ -356,7 +370,7 @@ static int give_up_item(lua_State *L) {
   uint64_t done = done_items(run);
   arena_rewind(&run->arena, published(run->chunk));
   outcome_record(L, "memory");
-  if (run->why) mark_failure(L, run->job, LUA_ERRRUN, run->why);
+  if (run->why) mark_failure(L, LUA_ERRRUN, run->why);
   if (joblog_fd >= 0) {
     run->logged = (int64_t)family_status()->since;
     log_item(run, done, run->why ? guard_kind(run->why) : "memory");
@@ -432,6 +446,7 @@ int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t 
   struct run run = {.pool = pool,
                     .job = heap_payload(block),
                     .most = *most,
+                    .nested = me->item != STATUS_NONE,
                     .outer_item = me->item,
                     .outer_part = me->part,
                     .outer = innermost,

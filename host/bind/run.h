@@ -23,6 +23,9 @@
    f, nil, items at `base`; f and items of an inherited job. */
 int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t *most);
 
+/* The item in hand stands for several, and is at this one now. */
+void run_at(uint64_t part);
+
 /* The message handler that it needs. */
 int run_on_error(lua_State *L);
 

@@ -225,7 +225,9 @@ local function kind_of_death(self, worker)
   if type(status) == "number" and status >= 0 then
     return "exit", ("the task ended its worker, as os.exit(%d) does"):format(status)
   elseif worker.overdue and status == -9 then
-    return "timeout", ("timed out after %.6g s, and was killed"):format(self.timeout)
+    -- without one of its own it was a call that the task made itself
+    local after = self.timeout > 0 and ("after %.6g s"):format(self.timeout) or "in a call of its own"
+    return "timeout", ("timed out %s, and was killed"):format(after)
   elseif worker.heavy and status == -9 then
     return "memory", ("worker %d (pid %d) had %s was killed"):format(worker.number, worker.pid, worker.heavy)
   end

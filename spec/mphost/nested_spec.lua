@@ -1,0 +1,151 @@
+-- A task that calls the pool it works for, or one without workers: what happens in there to the task happens to the
+-- item that the task is of.
+local mp = require "mphost"
+local tool = require "mphost.tool"
+local helper = require "support.helper"
+
+local error_of = tool.error_of
+
+-- Calls f(i) for one item of a pool in each of the ways to make calls.
+local outer = {
+  map = function(pool, f) return pool:map(f, { 1 }) end,
+  apply = function(pool, f) return pool:apply(f, 1) end,
+  submit = function(pool, f) return pool:submit(f, 1):get() end,
+  reduce = function(pool, f) return pool:reduce(f, function(a) return a end, { 1 }) end,
+  imap = function(pool, f)
+    local last
+    for _, v in pool:imap(f, { 1 }) do last = v end
+    return last
+  end,
+}
+
+-- What kills the worker in an item of a call that the task makes.
+local inner = {
+  map = function(pool, die) return pool:map(function(j) return j == 7 and die() or j end, mp.range(1, 9)) end,
+  apply = function(pool, die) return pool:apply(die) end,
+  reduce = function(pool, die)
+    return pool:reduce(function(j) return j == 7 and die() or j end, math.max, mp.range(1, 9))
+  end,
+}
+
+local deaths = {
+  crash = function() mp.current_process():kill() end,
+  exit = function() os.exit(3) end,
+}
+
+describe("a call that a task makes of its own pool", function()
+  it("costs the task's item when its worker dies there, and no more", function()
+    helper.deadline(60)
+    local runs = mp.Value "i"
+    for how, call in pairs(outer) do
+      for what, deeper in pairs(inner) do
+        for kind, die in pairs(deaths) do
+          local pool <close> = mp.Pool(2)
+          runs.value = 0
+          local err = error_of(function()
+            call(pool, function(i)
+              runs:add(1)
+              deeper(pool, die)
+              return i
+            end)
+          end)
+          assert.same({ kind, 1 }, { err.kind, runs.value }, how .. " " .. what)
+          assert.equal(9, pool:apply(function() return 9 end))
+        end
+      end
+    end
+  end)
+
+  it("is tried again with the task, as often as that", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool { workers = 1, retries = 2 }
+    local runs = mp.Value "i"
+    local results, errors = pool:map(function(i)
+      if i == 5 then runs:add(1) end
+      return pool:map(function(j)
+        if i == 5 and j == 2 then mp.current_process():kill() end
+        return i
+      end, { 1, 2, 3 })[3]
+    end, mp.range(1, 10), { on_error = "collect" })
+    assert.equal(3, runs.value)
+    for i = 1, 10 do assert.equal(i ~= 5 and i or nil, results[i]) end
+    assert.same({ "crash", 5 }, { errors[5].kind, errors[5].index })
+  end)
+
+  it("leaves a reduce its own items in its errors", function()
+    local pool <close> = mp.Pool(1)
+    local function max(a, b) return math.max(a, b) end
+    local err = error_of(function()
+      pool:reduce(function(i)
+        return pool:reduce(function(j)
+          if i == 3 and j == 7 then mp.current_process():kill() end
+          return j
+        end, max, mp.range(1, 9))
+      end, max, mp.range(1, 5))
+    end)
+    assert.same({ "crash", 3 }, { err.kind, err.index })
+  end)
+
+  it("ends with the task's time", function()
+    helper.deadline(60)
+    local tasks = {
+      ["in short items"] = function(pool) pool:map(function() mp.sleep(0.05) end, mp.range(1, 60)) end,
+      ["in a loop"] = function(pool) pool:apply(function() while true do end end) end,
+      ["with a longer time of its own"] = function(pool)
+        pool:map(function() mp.sleep(0.05) end, mp.range(1, 60), { timeout = 5 })
+      end,
+      ["in a pool without workers"] = function()
+        mp.Pool(0):map(function() while true do end end, { 1 })
+      end,
+      ["caught"] = function(pool) pcall(pool.apply, pool, function() while true do end end) end,
+    }
+    for name, task in pairs(tasks) do
+      local pool <close> = mp.Pool(1)
+      local start = mp.clock()
+      local err = error_of(function() pool:map(function() task(pool) end, { 1 }, { timeout = 0.2 }) end)
+      assert.equal("timeout", err.kind, name)
+      assert.matches("^timed out after 0%.2 s", err.message)
+      assert.is_true(mp.clock() - start < 2, name)
+    end
+  end)
+
+  it("may have less time than the task, which goes on", function()
+    local pool <close> = mp.Pool(1)
+    local result = pool:map(function()
+      local _, errors = pool:map(function(j) while j == 2 do end end, { 1, 2, 3 },
+        { timeout = 0.1, on_error = "collect" })
+      return errors[2].kind .. " " .. errors[2].message
+    end, { 1 }, { timeout = 30 })[1]
+    assert.equal("timeout timed out after 0.1 s", result)
+  end)
+
+  it("is killed for its own time with the task", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool(1)
+    local err = error_of(function()
+      pool:map(function()
+        pool:map(function() while true do pcall(function() while true do end end) end end, { 1 }, { timeout = 0.1 })
+      end, { 1 })
+    end)
+    assert.same({ "timeout", "timed out in a call of its own, and was killed" }, { err.kind, err.message })
+  end)
+end)
+
+describe("a process started by a task", function()
+  it("has all the time it wants", function()
+    local pool <close> = mp.Pool(1)
+    local done = mp.Value "i"
+    local left = pool:map(function()
+      local p = mp.spawn(function()
+        local stop = mp.clock() + 1
+        while mp.clock() < stop do end
+        done:add(1)
+      end)
+      while true do if p:join(0) then return "joined" end end
+    end, { 1 }, { timeout = 0.5, on_error = "collect" })
+    assert.is_nil(left[1])
+    pool:close()
+    pool:join()
+    assert.equal(1, done.value)
+  end)
+end)
