@@ -37,8 +37,10 @@ end
 local ROOM = 64 << 10
 
 -- The limit is on all that the state has, with what it inherited: a worker that has more from the first could do
--- nothing. The record of that failure, or nil.
+-- nothing. The record of that failure, or nil. A worker that was forked inside a finalizer cannot count what it has
+-- (the collector answers nothing there, and does nothing): who waits for the pool weighs it all the same.
 local function set_limit(memory)
+  if not collectgarbage("count") then return nil end
   local function lacks() return collectgarbage("count") * 1024 + ROOM > memory end
   if lacks() then collectgarbage() end
   if not lacks() then return core.limit(memory) end
@@ -141,8 +143,10 @@ end
 
 -- Pages that a child shares with us are copied when a collector walks over them. In generational mode, after a step,
 -- those of now are old and are left alone (measured: 0 of 87 MB copied; either alone, or the default: all of it).
+-- Inside a finalizer the collector rests, here and in the children, and counts nothing.
 local function settle_heap()
-  if collectgarbage("count") < 1024 then return end
+  local kilobytes = collectgarbage("count")
+  if not kilobytes or kilobytes < 1024 then return end
   collectgarbage("generational")
   collectgarbage("step")
 end

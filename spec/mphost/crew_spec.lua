@@ -53,6 +53,25 @@ describe("A worker", function()
     assert.same({ 0, "10\tnil\t10\tmemory\t2\nfalse\tmemory\t0\n", "" }, { r.code, r.out, r.err })
   end)
 
+  it("can be forked inside a finalizer, where the collector counts nothing", function()
+    local got = {}
+    local function note(...) got[#got + 1] = table.concat({ ... }, " ", 2) end
+    local function finalize(f)
+      do setmetatable({}, { __gc = function() note(pcall(f)) end }) end
+      collectgarbage()
+    end
+    local function double(x) return 2 * x end
+    for _, options in ipairs { { workers = 2 }, { workers = 2, memory = "64M" } } do
+      local pool <close> = mp.Pool(options)
+      finalize(function() return table.unpack(pool:map(double, { 1, 2, 3 })) end)
+      finalize(function() return pool:apply(double, 4) end)
+    end
+    finalize(function() return table.unpack(mp.map(double, { 5, 6 })) end)
+    finalize(function() return mp.each(double, { 7, 8, 9 }) end)
+    finalize(function() return mp.reduce(double, function(a, b) return a + b end, { 1, 2, 3, 4 }) end)
+    assert.same({ "2 4 6", "8", "2 4 6", "8", "10 12", "3", "20" }, got)
+  end)
+
   it("PROBE 1.8 idle: that is killed while idle costs nothing, however often", function()
     helper.deadline(20)
     local pool <close> = mp.Pool(2)
