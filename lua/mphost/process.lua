@@ -359,6 +359,10 @@ local properties = {
     local handle = started(self, "sentinel")
     if self._closed then error("'sentinel': the process object is closed", 2) end
     local fd, why = handle:sentinel()
+    if not fd then
+      collectgarbage() -- processes that nobody has any more may hold the descriptors
+      fd, why = handle:sentinel()
+    end
     if not fd then error(("'sentinel': no descriptor: %s"):format(why), 2) end
     return fd
   end,

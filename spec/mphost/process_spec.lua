@@ -385,6 +385,19 @@ print(ok, err.message)]]
     assert.equal("'sentinel': no descriptor: Too many open files\ninteger\ttrue\ntrue\t0\n", r.out)
   end)
 
+  it("has a sentinel where collected processes still hold the descriptors", function()
+    local r = tool.shell("ulimit -n 64; $M $S", [[
+      local mp = require "mphost"
+      collectgarbage "stop"
+      for _ = 1, 200 do
+        local p = mp.spawn(function() end)
+        local _ = p.sentinel
+        p:join()
+      end
+      print "done"]])
+    assert.same({ 0, "done\n", "" }, { r.code, r.out, r.err })
+  end)
+
   it("P15: has a sentinel", function()
     local p <close> = sleeper()
     local fd = p.sentinel
