@@ -58,16 +58,19 @@ local function is_callable(value)
   return type(value) == "function" or type(meta) == "table" and type(meta.__call) == "function"
 end
 
+-- How many items a list has: its own field n says it, or its length does.
 local function length(level, position, name, list)
-  local n = list.n
-  if n == nil then return #list end
+  local n, what = rawget(list, "n"), "field n"
+  if n == nil then n, what = #list, "__len" end
   local whole = type(n) == "number" and math.tointeger(n)
   if not whole or whole < 0 then
-    check.fail(level + 1, position, name, ("its field n: a whole number of at least 0 expected, got %s"):format(
+    check.fail(level + 1, position, name, ("its %s: a whole number of at least 0 expected, got %s"):format(what,
       type(n) == "string" and ("%q"):format(n) or tostring(n)))
   end
   return whole
 end
+
+local MOST = 1 << 31 -- items of a call that gives a table of results
 
 local MOST_BUILT = 1 << 22 -- numbers of a range that are made into a list: an index costs a call, a list its memory
 
@@ -91,7 +94,11 @@ end
 function items.list(level, position, name, given)
   if getmetatable(given) == Range and given.n <= MOST_BUILT then return build(given), given.n end
   if type(given) == "table" and (getmetatable(given) == Range or not is_callable(given)) then
-    return given, length(level + 1, position, name, given)
+    local n = length(level + 1, position, name, given)
+    if n > MOST then
+      check.fail(level + 1, position, name, ("at most %d items expected, got %d"):format(MOST, n))
+    end
+    return given, n
   end
   if not is_callable(given) then
     check.fail(level + 1, position, name, ("list or iterator expected, got %s"):format(type(given)))

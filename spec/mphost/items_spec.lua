@@ -46,3 +46,42 @@ describe("A range", function()
     raises("finite numbers expected", function() mp.range(1, math.huge) end)
   end)
 end)
+
+describe("Items", function()
+  it("that cannot all become results are refused at once, but stream", function()
+    local huge = mp.range(1, math.maxinteger)
+    local pool <close> = mp.Pool(1)
+    local said = "at most 2147483648 items expected, got 9223372036854775807"
+    for _, method in ipairs { "map", "each", "starmap", "map_async" } do
+      raises(("bad argument #2 to '%s' (%s)"):format(method, said), function() pool[method](pool, print, huge) end)
+    end
+    raises(("bad argument #3 to 'reduce' (%s)"):format(said), function() pool:reduce(math.abs, math.max, huge) end)
+    raises(("bad argument #2 to 'map' (%s)"):format(said), function() mp.map(print, huge) end)
+    local long = setmetatable({}, { __len = function() return math.maxinteger end })
+    raises(("bad argument #2 to 'map' (%s)"):format(said), function() pool:map(print, long) end)
+    for i, v in pool:imap(math.abs, huge) do
+      assert.equal(i, v)
+      if i == 3 then break end
+    end
+  end)
+
+  it("of a list with an __index are asked for by their places alone", function()
+    local pool <close> = mp.Pool(1)
+    local squares = setmetatable({}, { __len = function() return 3 end, __index = function(_, i) return i * i end })
+    assert.same({ 1, 4, 9, n = 3 }, pool:map(math.abs, squares))
+    local got = {}
+    for i, v in pool:imap(math.abs, squares) do got[i] = v end
+    assert.same({ 1, 4, 9 }, got)
+  end)
+
+  it("of a list whose __len gives no whole number are the caller's fault", function()
+    local pool <close> = mp.Pool(1)
+    for shown, len in pairs { ["1.5"] = 1.5, ['"x"'] = "x", ["-1"] = -1, ["nil"] = false } do
+      local odd = setmetatable({}, { __len = function() return len or nil end })
+      local said = "bad argument #2 to '%s' (its __len: a whole number of at least 0 expected, got " .. shown .. ")"
+      raises(said:format "map", function() pool:map(print, odd) end)
+      raises(said:format "imap", function() pool:imap(print, odd) end)
+      raises(said:format "map", function() mp.map(print, odd) end)
+    end
+  end)
+end)
