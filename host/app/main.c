@@ -177,7 +177,18 @@ static void keep_memory(void) {
 #endif
 }
 
+/* Descriptors 0 to 2 that are closed are opened: a file that the script opens would get the number,
+ * and with it what is meant for a standard stream, or a child's /dev/null in its place. What is
+ * written to these is dropped. */
+static void open_streams(void) {
+  int fd;
+  do fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
 int main(int argc, char **argv) {
+  open_streams();
   keep_memory();
   if (mph_member(argc, argv, NULL) < 0) return EXIT_FAILURE;
   struct options o;

@@ -47,16 +47,27 @@ static void leave(int status, void *unused) {
   proc_leave(status);
 }
 
+static int has_stdin = 1;
+
+/* Where the program was started without a stdin, descriptor 0 is whatever was opened first. */
+__attribute__((constructor)) static void look_at_stdin(void) {
+  has_stdin = fcntl(STDIN_FILENO, F_GETFD) >= 0;
+}
+
+static void drop_stdin(void) {
+  int null = open("/dev/null", O_RDONLY); /* 0 itself, if nothing is there */
+  if (null > STDIN_FILENO) {
+    if (has_stdin) dup2(null, STDIN_FILENO);
+    close(null);
+  }
+  __fpurge(stdin); /* what the parent had read ahead is the parent's */
+}
+
 /* Runs in the child first. */
 int proc_begin(pid_t parent) {
   if (tether_hold(parent) < 0) return -1;
   streams_forget();
-  int null = open("/dev/null", O_RDONLY);
-  if (null >= 0) {
-    dup2(null, STDIN_FILENO);
-    if (null != STDIN_FILENO) close(null);
-  }
-  __fpurge(stdin); /* what the parent had read ahead is the parent's */
+  drop_stdin();
   static char lines[1 << 16];
   setvbuf(stdout, lines, _IOLBF, sizeof lines);
   on_exit(leave, NULL);

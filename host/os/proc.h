@@ -23,7 +23,8 @@ typedef struct proc {
 
 /* Forks after flushing stdio, so that no unwritten output exists twice. Fills *child in the parent
    and returns 1 there, 0 in the child, or -errno. The child dies with SIGKILL when its parent dies,
-   has /dev/null as its stdin, and its stdout is line buffered: its lines stay whole. */
+   has /dev/null as its stdin (where this process was started with one: else descriptor 0 is some
+   file of its own), and its stdout is line buffered: its lines stay whole. */
 int proc_fork(proc *child);
 
 /* The same, bound to the process, never to the thread that calls. */

@@ -208,4 +208,16 @@ describe("require 'mphost' in a stock lua5.4", function()
     local r = shell(lua .. [['print(type(require "mphost"), require "mphost" == package.loaded.mphost)']])
     assert.same({ code = 0, out = "table\ttrue\n", err = "" }, r)
   end)
+
+  it("leaves descriptor 0 alone in children where it was started without a stdin", function()
+    if HAS_ASAN then return pending "lua5.4 itself is not instrumented" end
+    local r = shell(lua .. [['
+      local mp = require "mphost"
+      local path = os.tmpname()
+      local f = io.open(path, "w")
+      mp.spawn(function() f:write("child") f:flush() end):join()
+      print(io.open(path):read "a")
+      os.remove(path)' <&-]])
+    assert.same({ code = 0, out = "child\n", err = "" }, r)
+  end)
 end)

@@ -158,6 +158,25 @@ describe("A family", function()
     assert.equal(0, tool.shell("timeout 2 $M $S <&- >&- 2>&-", text).code)
   end)
 
+  it("leaves its files alone that were opened while standard streams were closed", function()
+    local text = [[
+      local mp = require "mphost"
+      local path = os.tmpname()
+      local f = io.open(path, "w")
+      f:setvbuf "no"
+      f:write "parent\n"
+      print "to stdout"
+      io.stderr:write "to stderr\n"
+      mp.spawn(function() print "child" f:write "child\n" end):join()
+      f:close()
+      local said = io.open(path):read "a"
+      os.remove(path)
+      os.exit(said == "parent\nchild\n" and io.read() == nil and 0 or 1)]]
+    for _, closed in ipairs { "<&-", ">&-", "2>&-", "<&- >&- 2>&-" } do
+      assert.equal(0, tool.shell("timeout 5 $M $S " .. closed, text).code, closed)
+    end
+  end)
+
   it("P31: runs a script once", function()
     local r = tool.run [[
       print "top"
