@@ -2,7 +2,9 @@
 --
 --   next result <- batches in flight (calls of a few items) <- pulled from the items as room is in the window
 --
--- A batch is sized by the time its items took, to about 10 ms of work.
+-- A batch is sized by the time its items took, to about 10 ms of work. The items' iterator runs in this process: while
+-- it is slow nothing else happens here. So results that are there go before more items, and where it is slow it is
+-- asked for one item after the other, as long as it is.
 local core = require "mphost.core"
 local check = require "mphost.check"
 local Call = require "mphost.call"
@@ -13,7 +15,10 @@ local wait = require "mphost.wait"
 local imap = {}
 
 local TARGET = 0.01 -- seconds of work in a batch
+local SLOW = 0.001 -- seconds that an item takes to come from where it comes slowly
+local GRACE = 0.01 -- seconds at most for the result of an item that came slowly, before the next is asked for
 local MOST = 10000 -- items in a batch
+local GROWTH = 16 -- times the items of the batch that was measured
 local BATCHES = 256 -- in flight: a window of many small ones costs more than it brings, and they grow
 
 ---@class mphost.Stream
@@ -29,7 +34,7 @@ Stream.__index = Stream
 ---@return mphost.Stream
 function imap.new(pool, name, f, stream, options, total)
   local self = setmetatable({ pool = pool, name = name, f = f, stream = stream, options = options, batches = {},
-    given = 0, taken = 0, counted = 0, failed = 0, maker = process.here, chunk = options.chunk or 1,
+    given = 0, taken = 0, counted = 0, failed = 0, pace = MOST, maker = process.here, chunk = options.chunk or 1,
     workers = math.max(pool.workers, 1), number = Call.number_of(pool) }, Stream)
   self.progress = progress.new(options.progress, name, total, function()
     local count = self.counted
@@ -43,9 +48,10 @@ local function window(self)
   return self.options.window or 4 * self.workers * self.chunk
 end
 
--- Fills the list with up to so many items; list.n counts them, whatever the items' iterator raises.
-local function gather(self, list, most)
-  local stream, began = self.stream, not self.options.chunk and core.clock()
+-- Fills the list with up to so many items; list.n counts them, whatever the items' iterator raises. The time is looked
+-- at after 1, 2, 4, 8, 16 items, and then after each 16.
+local function gather(self, list, most, began)
+  local stream, look = self.stream, not self.options.chunk and 1 or most + 1
   for n = 1, most do
     local there, item = stream()
     if not there then
@@ -53,16 +59,22 @@ local function gather(self, list, most)
       return
     end
     list[n], list.n = item, n
-    if n % 16 == 0 and began and core.clock() - began > TARGET then return end
+    if n == look then
+      if core.clock() - began > TARGET then return end
+      look = n < 16 and 2 * n or n + 16
+    end
   end
 end
 
 -- Up to a batch of items, or nil at the end. What the items' iterator raises comes after the results before it.
 local function pull(self, most)
-  local list = { n = 0 }
-  local ok, why = pcall(gather, self, list, most)
+  local list, began = { n = 0 }, core.clock()
+  local ok, why = pcall(gather, self, list, most, began)
   if not ok then self.ended, self.failure = true, { why } end
-  return list.n > 0 and list or nil, list.n
+  local n, took = list.n, core.clock() - began
+  self.slow = took > SLOW * n and took / math.max(n, 1) or nil
+  self.pace = self.slow and 1 or math.min(2 * math.max(n, self.pace), MOST)
+  return n > 0 and list or nil, n
 end
 
 local function give_out(self, list, n)
@@ -78,25 +90,55 @@ local function give_out(self, list, n)
   self.batches[#self.batches + 1] = call
 end
 
+-- Whether the batch has come to its end, if that can be told without waiting.
+local function is_over(call)
+  if not call.done and not call.queued and call:is_ready() then call:advance(0) end
+  return call.done
+end
+
+-- Whether there are results to be handed out next.
+local function has_results(self)
+  local batches = self.batches
+  if self.options.ordered then return batches[1] ~= nil and is_over(batches[1]) end
+  for i = 1, #batches do
+    if is_over(batches[i]) then return true end
+  end
+  return false
+end
+
+-- Whether the items can wait: there are results, and where items come quickly the workers have been given some batches
+-- now, or that has taken its time.
+local function is_enough(self, given, began)
+  return (self.slow or given > self.workers or given > 0 and core.clock() - began > TARGET) and has_results(self)
+end
+
+-- What is worked on quickly is done before a slow iterator is asked for the next item. Whoever has died is seen, too.
+local function give_time(self)
+  wait.some({ self.pool }, {}, function() return has_results(self) end, math.min(self.slow / 20, GRACE))
+end
+
 local function fill(self)
-  while not self.ended do
+  local given, began = 0, core.clock()
+  while not self.ended and not is_enough(self, given, began) do
     local room = window(self) - (self.given - self.taken)
     local most = self.chunk
     if self.options.window then most = math.min(most, math.max(1, self.options.window // (2 * self.workers))) end
     if room < most or #self.batches >= BATCHES then return end
-    local list, n = pull(self, most)
+    local list, n = pull(self, self.options.chunk and most or math.min(most, self.pace))
     if not list then return end
     give_out(self, list, n)
     if self.pool:_is_here() then return end
+    given = given + 1
+    if self.slow and not self.ended then give_time(self) end
   end
 end
 
--- Sizes the next batches by the time that this one's items took.
+-- Sizes the next batches by the time that this one's items took: no larger than its growth allows.
 local function measure(self, call)
   if self.options.chunk or call.n == 0 then return end
   local each = call.busy / call.n
-  local fit = each > 0 and TARGET / each or MOST
-  self.chunk = math.max(1, math.floor(math.min(fit, 4 * self.chunk, MOST)))
+  local fit = math.max(1, math.floor(math.min(each > 0 and TARGET / each or MOST, MOST)))
+  self.chunk = math.min(fit, math.max(self.chunk, GROWTH * call.n))
 end
 
 local function first_done(batches)

@@ -81,6 +81,45 @@ describe("imap", function()
     assert.is_true(taken.n < 1000, taken.n)
   end)
 
+  it("hands out what is there before it asks a slow iterator for more", function()
+    local pool <close> = mp.Pool(2)
+    for _, method in ipairs { "imap", "imap_unordered" } do
+      for _, chunk in ipairs { 0, 1 } do
+        local done, taken, lag = mp.Value("i"), 0, 0
+        local function slow()
+          tool.await(function() return done.value >= taken end) -- what has been taken has been worked on
+          mp.sleep(0.01)
+          taken = taken + 1
+          return taken <= 12 and taken or nil
+        end
+        for i in pool[method](pool, function() done:add(1) end, slow, { chunk = chunk > 0 and chunk or nil }) do
+          lag = math.max(lag, taken - i)
+        end
+        assert.is_true(lag <= 3, lag)
+      end
+    end
+  end)
+
+  it("posts what has come when an iterator becomes slow", function()
+    local pool <close> = mp.Pool(2)
+    local items, taken = endless()
+    local lag = 0
+    for i in pool:imap(square, function()
+      if taken.n >= 30000 then mp.sleep(0.01) end
+      return taken.n < 30060 and items() or nil
+    end) do
+      if i > 30030 then lag = math.max(lag, taken.n - i) end
+    end
+    assert.is_true(lag <= 5, lag)
+  end)
+
+  it("has the first results of many items without going through thousands", function()
+    local pool <close> = mp.Pool(2)
+    local items, taken = endless()
+    for i in pool:imap(square, items) do if i == 10 then break end end
+    assert.is_true(taken.n < 10000, taken.n)
+  end)
+
   it("does not fill a wide window with batches of one item", function()
     local pool <close> = mp.Pool(2)
     local items, taken = endless()
