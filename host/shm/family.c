@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "os/latch.h"
 #include "shm/journal.h"
 #include "shm/object.h"
@@ -250,7 +251,14 @@ int family_returned(int index) {
   return atomic_load(&family_slot(index)->returned) != 0;
 }
 
+static _Atomic uint64_t reaped; /* clock_now() */
+
+uint64_t family_last_reap(void) {
+  return atomic_load_explicit(&reaped, memory_order_relaxed);
+}
+
 uint64_t family_reap(int index) {
+  atomic_store_explicit(&reaped, (uint64_t)clock_now(), memory_order_relaxed);
   struct slot *slot = family_slot(index);
   journal_lock();
   struct block *left = list_first(&slot->outbox);

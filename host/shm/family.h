@@ -126,6 +126,10 @@ int family_enter(int index);
    free. The block in its outbox, if any, moves to this process's ledger: its offset, or 0. */
 uint64_t family_reap(int index);
 
+/* When this process did that last, as clock_now(); 0: never. Who has seen a death by it may expect
+   that others see it, too. */
+uint64_t family_last_reap(void);
+
 /* This process has come to its end, and its outbox stays empty; and whether the dead process of the
    slot had, before it is reaped. */
 void family_return(void);

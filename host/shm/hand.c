@@ -84,7 +84,8 @@ int hand_done(struct queue *q) {
 
 void hand_look(struct queue *q, int now) {
   uint64_t time = (uint64_t)clock_now();
-  if (!now && time - atomic_load_explicit(&q->looked, memory_order_relaxed) < LOOK_EVERY) return;
+  uint64_t looked = atomic_load_explicit(&q->looked, memory_order_relaxed);
+  if (!now && time - looked < LOOK_EVERY && looked > family_last_reap()) return;
   atomic_store_explicit(&q->looked, time, memory_order_relaxed);
   journal_lock();
   for (struct block *block; (block = find(q, 0));) {

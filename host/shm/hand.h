@@ -28,8 +28,8 @@ void hand_return(struct queue *q, struct block *block);
 /* This process has dealt with its oldest: 0, or -ERANGE: it has none. */
 int hand_done(struct queue *q);
 
-/* Brings back what the dead had. Unless `now`, only when nobody has looked for some milliseconds.
- */
+/* Brings back what the dead had. Unless `now`, only when nobody has looked for some milliseconds,
+   or since this process reaped somebody. */
 void hand_look(struct queue *q, int now);
 
 /* Whether this process has nothing in hand and others have, so that more may come back. */

@@ -78,7 +78,7 @@ end
 
 ---A queue of messages between processes: any number of producers and consumers, in order per producer.
 ---With `redeliver` a message that was got stays the queue's until its consumer says task_done; when the consumer dies
----before, it goes back to the front.
+---before, it goes back to the front: at once for who has joined that consumer, for others within 10 ms.
 ---@param capacity integer|{capacity: integer?, redeliver: boolean?}|nil  in messages; none: it grows
 ---@param ... nil  options are in the table
 ---@return mphost.Queue

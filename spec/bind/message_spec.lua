@@ -10,3 +10,17 @@ describe("a string in a queue", function()
     end
   end)
 end)
+
+describe("a queue that redelivers", function()
+  it("has what a dead consumer had in front, for who has joined it", function()
+    for _, finish in ipairs { function() end, function() mp.current_process():kill() end } do
+      local q = mp.Queue { redeliver = true }
+      for i = 1, 8 do q:put(i) end
+      mp.spawn(function()
+        for _ = 1, 5 do q:get() end
+        finish()
+      end):join()
+      for i = 1, 8 do assert.equal(i, q:get()) end
+    end
+  end)
+end)
