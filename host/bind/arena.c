@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/brief.h"
 #include "shm/job.h"
 
 #define FIRST ((size_t)1 << 10)
@@ -64,8 +63,7 @@ void arena_rewind(struct arena *arena, size_t size) {
   arena->carried.carried = 0;
 }
 
-int arena_encode(lua_State *L, struct arena *arena, int index) {
-  if (brief_put(L, index, &arena->sink)) return 0;
+int arena_encode_whole(lua_State *L, struct arena *arena, int index) {
   size_t before = arena_size(arena), carried = arena->carried.carried;
   codec_handles handles = bind_handles(&arena->carried);
   int rc = codec_encode(L, index, &arena->sink, &handles);

@@ -7,6 +7,7 @@
 #define BIND_ARENA_H
 
 #include "bind/parcel.h"
+#include "codec/brief.h"
 
 struct arena {
   codec_sink sink;
@@ -31,7 +32,10 @@ void arena_rewind(struct arena *arena, size_t size);
 
 /* Appends the value at index: 0, -EINVAL with a message pushed, -errno. On failure nothing is
  * appended. */
-int arena_encode(lua_State *L, struct arena *arena, int index);
+int arena_encode_whole(lua_State *L, struct arena *arena, int index);
+static inline int arena_encode(lua_State *L, struct arena *arena, int index) {
+  return brief_put(L, index, &arena->sink) ? 0 : arena_encode_whole(L, arena, index);
+}
 
 /* Appends a byte: 0 or -errno. */
 int arena_byte(struct arena *arena, char byte);

@@ -7,7 +7,6 @@
 #include "bind/interrupt.h"
 #include "bind/outcome.h"
 #include "bind/work.h"
-#include "codec/brief.h"
 #include "os/clock.h"
 #include "shm/family.h"
 #include "shm/object.h"
@@ -66,7 +65,7 @@ int work_encode_function(lua_State *L, struct arena *arena, struct job *job, int
 /* Item `index` of the list at 2, which the call has after `base` others. */
 static int encode_item(lua_State *L, struct arena *arena, lua_Integer index, uint64_t base) {
   lua_geti(L, 2, index);
-  int rc = brief_put(L, -1, &arena->sink) ? 0 : arena_encode(L, arena, -1);
+  int rc = arena_encode(L, arena, -1);
   if (rc == -EINVAL) {
     lua_pushfstring(L, "item %I: %s", index + (lua_Integer)base, lua_tostring(L, -1));
     return rc;
@@ -199,13 +198,6 @@ static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_error
   const char *at = region_at(chunk->output);
   size_t left = atomic_load(&chunk->output_size);
   for (uint64_t i = 0; i < done; i++) {
-    size_t used = only_errors ? 0 : brief_push(L, at, left);
-    if (used) {
-      at += used;
-      left -= used;
-      lua_rawseti(L, RESULTS, (lua_Integer)(chunk->first + i));
-      continue;
-    }
     int failed = outcome_decode(L, &at, &left, &handles);
     if (failed) {
       /* "index" is there already when the item stands for several (core.at) */

@@ -81,13 +81,9 @@ int outcome_failed(const char *at) {
   return *at == FAILED;
 }
 
-int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles) {
-  size_t used = brief_push(L, *at, *left);
-  if (used) {
-    *at += used;
-    *left -= used;
-    return 0;
-  }
+int outcome_decode_whole(lua_State *L, const char **at, size_t *left,
+                         const codec_handles *handles) {
+  size_t used;
   if (values_begin(*at, *left)) {
     values_to_list(L, values_push(L, at, left));
     return 0;

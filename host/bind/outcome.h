@@ -23,6 +23,14 @@ int outcome_failed(const char *at);
 
 /* Reads one and pushes the result or the record: 0 a result, 1 a failure, which a result is, too,
  * that cannot be made here (its __unpack failed). Raises when the bytes are none. */
-int outcome_decode(lua_State *L, const char **at, size_t *left, const codec_handles *handles);
+int outcome_decode_whole(lua_State *L, const char **at, size_t *left, const codec_handles *handles);
+static inline int outcome_decode(lua_State *L, const char **at, size_t *left,
+                                 const codec_handles *handles) {
+  size_t used = brief_push(L, *at, *left);
+  if (used == 0) return outcome_decode_whole(L, at, left, handles);
+  *at += used;
+  *left -= used;
+  return 0;
+}
 
 #endif

@@ -64,7 +64,7 @@ int proc_open_pid(pid_t pid);
 int proc_descriptor(proc *child);
 
 /* Before a wait, for a child that has no pidfd: opens one if that is possible; else the wait looks
-   every millisecond. 1: who has waited closes it. */
+   every millisecond. 1: it has one now, until proc_close. */
 int proc_watch(proc *child);
 
 /* Closes the pidfd. */
