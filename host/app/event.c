@@ -24,18 +24,10 @@
 #include "app/shared.h"
 #include "app/value.h"
 #include "os/clock.h"
+#include "os/lift.h"
 #include "shm/family.h"
 
 enum { BELL, TIMER }; /* in epoll's data */
-
-/* The numbers 0 to 2 are stdio's, even while they are closed. */
-static int lift(int fd) {
-  if (fd < 0 || fd > STDERR_FILENO) return fd;
-  int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
-  close(fd);
-  errno = error;
-  return high;
-}
 
 static void close_fd(int *fd) {
   if (*fd >= 0) close(*fd);

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/lift.h"
+
 static char nothing[8]; /* where an empty file lies */
 
 /* O_NONBLOCK: a FIFO of that name must not hold us up, we do not want it anyway. */
@@ -16,11 +18,7 @@ static int open_above_stdio(const char *path, int flags) {
   int fd;
   do fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
   while (fd < 0 && errno == EINTR);
-  if (fd < 0) return -errno;
-  if (fd > STDERR_FILENO) return fd;
-  int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
-  close(fd);
-  return high < 0 ? -error : high;
+  return lift(fd);
 }
 
 /* What the kernel makes up as it is read, as in /proc, says that it has no bytes, and has some. */

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/lift.h"
 #include "os/memory.h"
 
 /* ftruncate beyond RLIMIT_FSIZE would not fail, it would raise SIGXFSZ. */
@@ -23,17 +24,6 @@ static size_t within_file_limit(size_t size) {
   if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return size;
   while (size > limit.rlim_cur) size /= 2;
   return size;
-}
-
-/* The numbers 0 to 2 are stdio's, even while they are closed: a child's stdin would land on ours.
- */
-static int create(void) {
-  int fd = memfd_create("mphost", MFD_CLOEXEC);
-  if (fd < 0 || fd > STDERR_FILENO) return fd;
-  int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
-  close(fd);
-  errno = error;
-  return high;
 }
 
 /* A part of the address space that neither the program, nor its heap, stack and libraries come
@@ -92,8 +82,8 @@ int map_attach(map *m, int fd, void *base, size_t size) {
 }
 
 int map_reserve(map *m, size_t size, size_t least) {
-  int fd = create();
-  if (fd < 0) return -errno;
+  int fd = lift(memfd_create("mphost", MFD_CLOEXEC));
+  if (fd < 0) return fd;
   int rc = -EFBIG;
   if (in_valgrind() && size > VALGRIND_MOST) size = VALGRIND_MOST;
   for (size = within_file_limit(size); size >= least; size /= 2) {

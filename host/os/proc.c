@@ -16,6 +16,7 @@
 
 #include "os/clock.h"
 #include "os/futex.h"
+#include "os/lift.h"
 #include "os/memory.h"
 #include "os/streams.h"
 #include "os/tether.h"
@@ -74,18 +75,8 @@ int proc_begin(pid_t parent) {
   return 0;
 }
 
-/* What a system call gave, as a descriptor or -errno. The numbers 0 to 2 are stdio's, even while
- * they are closed. */
-static int lifted(int fd) {
-  if (fd < 0) return -errno;
-  if (fd > STDERR_FILENO) return fd;
-  int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
-  close(fd);
-  return high < 0 ? -error : high;
-}
-
 int proc_open_pid(pid_t pid) {
-  return lifted((int)syscall(SYS_pidfd_open, pid, 0));
+  return lift((int)syscall(SYS_pidfd_open, pid, 0));
 }
 
 static void watch(proc *child) {
@@ -217,7 +208,7 @@ int proc_watch(proc *child) {
 int proc_descriptor(proc *child) {
   if (child->pidfd >= 0) return child->pidfd;
   int fd = proc_wait(child, 0) == 1
-               ? lifted(eventfd(1, EFD_CLOEXEC))
+               ? lift(eventfd(1, EFD_CLOEXEC))
                : proc_open_pid(child->pid); /* not reaped: the number is still the child's */
   if (fd >= 0) child->pidfd = fd;
   return fd;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "os/latch.h"
+#include "os/lift.h"
 
 static int ends[2] = {-1, -1}; /* this process's pipe, for its children; under the latch */
 static int held = -1;          /* what ties this process to its parent */
@@ -31,29 +32,17 @@ static void let_go(void) {
   if (!ours) close_end(&ends[0]);
 }
 
-/* The numbers 0 to 2 are stdio's, even while they are closed. */
-static int lift(int *fd) {
-  if (*fd > STDERR_FILENO) return 0;
-  int high = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  if (high < 0) return -errno;
-  close(*fd);
-  *fd = high;
-  return 0;
-}
-
 static int make_pipe(void) {
   int made[2];
   if (pipe2(made, O_CLOEXEC) != 0) return -errno;
-  int rc = lift(&made[0]);
-  if (rc == 0) rc = lift(&made[1]);
-  if (rc < 0) {
-    close(made[0]);
-    close(made[1]);
-    return rc;
-  }
-  ends[0] = made[0];
-  ends[1] = made[1];
-  return 0;
+  for (int i = 0; i < 2; i++) made[i] = lift(made[i]);
+  int rc = made[0] < 0 ? made[0] : made[1] < 0 ? made[1] : 0;
+  for (int i = 0; i < 2; i++)
+    if (rc == 0)
+      ends[i] = made[i];
+    else
+      close_end(&made[i]);
+  return rc;
 }
 
 int tether_fd(void) {
@@ -88,14 +77,13 @@ void tether_over(void) {
 static int reopen(int fd) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  int own = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (own >= 0 && lift(&own) < 0) close_end(&own);
-  return own;
+  return lift(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 }
 
 static int tie(void) {
-  held = reopen(ends[0]);
-  if (held < 0) return -1;
+  int own = reopen(ends[0]);
+  if (own < 0) return -1;
+  held = own;
   if (fcntl(held, F_SETSIG, SIGKILL) == 0 && fcntl(held, F_SETOWN, getpid()) == 0 &&
       fcntl(held, F_SETFL, O_ASYNC | O_NONBLOCK) == 0)
     return 0;
