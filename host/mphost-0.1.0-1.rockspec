@@ -112,6 +112,7 @@ build = {
           "host/os/map.c",
           "host/os/memory.c",
           "host/os/proc.c",
+          "host/os/reserve.c",
           "host/os/spawn.c",
           "host/os/streams.c",
           "host/os/tether.c",

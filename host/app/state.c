@@ -14,6 +14,7 @@
 #include "bind/launch.h"
 #include "bind/std.h"
 #include "os/memory.h"
+#include "os/reserve.h"
 
 /* The loader of an embedded file, which is upvalue 1. Arguments as for every loader: the module's
  * name and where it was found; both become the chunk's `...`. */
@@ -98,7 +99,8 @@ static void *alloc_keeping(void *user, void *block, size_t old, size_t new) {
     if (!block || old <= MAPPED || !memory_keep(block)) free(block);
     return NULL;
   }
-  void *made = !block && new > MAPPED ? memory_kept(new) : NULL;
+  void *made = !block && new >= RESERVE_LEAST ? reserve_take(new) : NULL;
+  if (!made && !block && new > MAPPED) made = memory_kept(new);
   if (made) return made;
   made = realloc(block, new);
   if (made && !block && old == LUA_TSTRING && new > MAPPED) memory_fill(made, new);
@@ -126,7 +128,7 @@ static lua_State *create(struct memory *memory) {
   if (memory->alloc)
     lua_setwarnf(L, warn_nobody, NULL);
   else
-    lua_setallocf(L, alloc_keeping, NULL);
+    lua_setallocf(L, alloc_keeping, NULL), reserve_serves();
   if (memory->limit == 0) return L;
   memory->alloc = lua_getallocf(L, &memory->user);
   memory->used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
@@ -137,6 +139,7 @@ static lua_State *create(struct memory *memory) {
 void state_close(lua_State *L) {
   lua_close(L);
   memory_drop();
+  reserve_drop();
 }
 
 lua_State *state_new(bool noenv, struct memory *memory) {

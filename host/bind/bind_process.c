@@ -16,6 +16,7 @@
 #include "os/futex.h"
 #include "os/latch.h"
 #include "os/proc.h"
+#include "os/reserve.h"
 #include "shm/family.h"
 #include "shm/job.h"
 #include "shm/object.h"
@@ -24,6 +25,7 @@
 #define CLASS "mphost.core.Process"
 #define LOOK 200000000 /* ns */
 #define CHILD_ROOM 256 /* KB */
+#define RESULT 16      /* bytes of a slot in a table's array */
 
 struct process {
   proc proc;
@@ -203,12 +205,14 @@ static int process_fork(lua_State *L) {
   return start(L, new_process(L, lua_toboolean(L, 2)), 0, 0) ? 1 : lua_error(L);
 }
 
-/* forks(body, first, last): a list of new daemons without descriptors (os/proc.h); in each child
-   body(number) runs. When no more can be started also why. Nothing happens between the forks: each
-   page that is written there is copied. */
+/* forks(body, first, last [, results]): a list of new daemons without descriptors (os/proc.h); in
+   each child body(number) runs. When no more can be started also why. Nothing happens between the
+   forks: each page that is written there is copied. results: a table with room for so many is about
+   to be made, which the children need not have. */
 static int process_forks(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_Integer first = luaL_checkinteger(L, 2), n = luaL_checkinteger(L, 3) - first + 1, i = 1;
+  lua_Integer results = luaL_optinteger(L, 4, 0);
   lua_settop(L, 1);
   prepare_children(L);
   lua_createtable(L, (int)n, 0);
@@ -216,11 +220,13 @@ static int process_forks(lua_State *L) {
     new_process(L, 1);
     lua_rawseti(L, 2, k);
   }
+  if (results > 0) reserve_begin((size_t)results * RESULT);
   for (int started = 1; started && i <= n; i += started) {
     lua_rawgeti(L, 2, i);
     started = start(L, lua_touserdata(L, -1), 1, first + i - 1);
     if (started) lua_settop(L, 2);
   }
+  reserve_end();
   for (lua_Integer k = i; k <= n; k++) {
     lua_pushnil(L);
     lua_rawseti(L, 2, k);

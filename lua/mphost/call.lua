@@ -129,11 +129,11 @@ local function enqueue(self)
   pool._queued = pool._queued + 1
 end
 
--- Room for results is made when the workers have been forked: to write into pages that they have, too, costs a copy of
--- each.
+-- Room for results is made when the workers have been forked (core.forks has set it aside): to write into pages that
+-- they have, too, costs a copy of each.
 local function give_out(self)
   local pool = self.pool
-  crew.start(pool)
+  crew.start(pool, self.n)
   pool._calls[#pool._calls + 1] = self
   post(self, 1, self.n)
   self.results = core.results(self.n)

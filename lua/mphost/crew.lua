@@ -126,15 +126,15 @@ local function launch(pool, first, last)
   return handles
 end
 
-local function fork(pool, first, last)
-  local ok, handles, why = pcall(core.forks, worker_body(pool, first, last), first, last)
+local function fork(pool, first, last, results)
+  local ok, handles, why = pcall(core.forks, worker_body(pool, first, last), first, last, results)
   if ok then return handles, why end
   return {}, handles
 end
 
 -- Raises, without a position, when not all can be started.
-local function start_workers(pool, first, last)
-  local handles, why = (describe(pool, first) and launch or fork)(pool, first, last)
+local function start_workers(pool, first, last, results)
+  local handles, why = (describe(pool, first) and launch or fork)(pool, first, last, results)
   for i, handle in ipairs(handles) do enroll(pool, first + i - 1, handle) end
   if not why then return end
   error(("cannot start worker %d of %d: %s"):format(first + #handles, pool.workers,
@@ -179,13 +179,14 @@ end
 ---Starts those that are not there. Raises, without a position, when none more can be started; those that had been
 ---started by this call are gone then. Whoever has given them work calls crew.started.
 ---@param pool mphost.Pool
-function crew.start(pool)
+---@param results integer?  a table for so many is made next (core.results)
+function crew.start(pool, results)
   if crew.is_stale(pool) then crew.renew(pool) end
   local had = #pool._workers
   if had == pool.workers then return end
   if had == 0 then pool._path, pool._cpath = package.path, package.cpath end
   settle_heap()
-  local ok, why = pcall(start_workers, pool, had + 1, pool.workers)
+  local ok, why = pcall(start_workers, pool, had + 1, pool.workers, results)
   if not ok then
     if had == 0 then crew.kill(pool) end
     error(why, 0)
