@@ -10,6 +10,9 @@
 #include "shm/journal.h"
 #include "shm/object.h"
 
+#define FEW 16        /* chunks: of so many each is taken in as it ends */
+#define FIRST_WAIT 16 /* times as long as for other work */
+
 uint64_t pool_new(uint32_t members, struct link *list, uint64_t *hold) {
   size_t size = sizeof(struct pool) + members * sizeof(_Atomic uint32_t);
   uint64_t offset = object_new(size, BLOCK_POOL, list, hold);
@@ -176,13 +179,16 @@ static uint64_t enter_any(struct pool *pool, uint64_t *cursor) {
   return 0;
 }
 
-/* Looks for news for a while without sleeping, unless another worker does. */
+/* Looks for news for a while without sleeping, unless another worker does. The first work comes when
+ * the other workers have been forked, which takes longer: a worker that fell asleep meanwhile would
+ * lose its CPU to the next one, and share it with that though another is free. */
 static void watch(struct pool *pool, uint32_t news) {
   uint32_t me = (uint32_t)family_index() + 1, other = 0;
   int mine = atomic_compare_exchange_strong(&pool->watcher, &other, me);
   if (!mine && !watcher_is_dead(other)) return;
   if (!mine && !atomic_compare_exchange_strong(&pool->watcher, &other, me)) return;
-  for (int i = futex_spins(); i > 0 && atomic_load(&pool->news) == news; i--) futex_pause();
+  int looks = futex_spins() * (atomic_load(&pool->tail) ? 1 : FIRST_WAIT);
+  for (int i = looks; i > 0 && atomic_load(&pool->news) == news; i--) futex_pause();
   atomic_compare_exchange_strong(&pool->watcher, &me,
                                  0); /* seq_cst: before the last look at news */
 }
@@ -263,17 +269,32 @@ static int sleep_on(struct job *job, uint32_t chunk, const int *workers, int n, 
   return rc == -EINTR ? rc : 1;
 }
 
+/* The chunk to sleep for, by who needs this one: of a job of many, half of those that are left are
+ * taken in at a time, and in the end a sixteenth of all. To look for each would keep a CPU from the
+ * workers, where these have all in use. */
+static uint32_t chunk_ahead(struct job *job, uint32_t chunk) {
+  if (job->chunks < FEW) return chunk;
+  uint32_t left = job->chunks - 1 - chunk;
+  uint32_t ahead = chunk + (left > job->chunks / FEW ? left / 2 : left);
+  return is_ready(job, ahead) ? chunk : ahead;
+}
+
 int job_wait(struct job *job, uint32_t chunk, const int *workers, int n, int64_t deadline) {
-  for (int i = futex_spins(); i > 0; i--) {
+  if (is_ready(job, chunk)) return 1;
+  uint32_t ahead = chunk_ahead(job, chunk);
+  for (int i = ahead > chunk ? 0 : futex_spins(); i > 0; i--) {
     if (is_ready(job, chunk)) return 1;
     futex_pause();
   }
   for (;;) {
-    atomic_store(&job->waited, chunk + 1); /* seq_cst: before the look at the chunk */
-    int rc = is_ready(job, chunk) ? 2 : sleep_on(job, chunk, workers, n, deadline);
+    atomic_store(&job->waited, ahead + 1); /* seq_cst: before the look at the chunk */
+    int rc = is_ready(job, ahead) ? 1 : sleep_on(job, ahead, workers, n, deadline);
     if (rc == 1 && is_ready(job, chunk)) rc = 2;
     if (rc == 1 && deadline != CLOCK_NEVER && clock_now() >= deadline) rc = -ETIMEDOUT;
-    if (rc == 1) continue;
+    if (rc == 1) {
+      ahead = chunk_ahead(job, chunk);
+      continue;
+    }
     atomic_store(&job->waited, 0);
     return rc == 2 ? 1 : rc;
   }

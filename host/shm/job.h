@@ -14,7 +14,8 @@
    hint         first chunk that may be free; helped forward by whoever meets a taken one.
    stop         set once: no more claims, chunks end after the item in hand.
    job.waited   1 + the chunk that the parent sleeps for, 0: it is awake. The worker that ends that
-   chunk, or stops the job, wakes it.
+   chunk, or stops the job, wakes it. It may be one behind that which the parent needs: it looks at
+   that, too, each time it wakes, and each slice.
    pool.waited  1: the parent sleeps until any chunk ends. Cleared by whoever wakes it.
    pool.listened  1: the parent waits for that in an event loop. Cleared by who rings the bell then.
    pool.tail    posts ever made; post number n stands in job[n % POOL_JOBS]. Parent only.

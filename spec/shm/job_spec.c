@@ -358,14 +358,65 @@ static void litter_about(void **state) {
   munmap((void *)step, sizeof *step);
 }
 
+/* Ends the chunk for which the parent sleeps, after all before it. What it slept for is in seen[].
+ */
+static void end_by_halves(void *arg) {
+  _Atomic uint32_t *seen = arg;
+  for (uint32_t done = 0, turn = 0; done < CHUNKS; turn++) {
+    uint32_t waited;
+    while ((waited = atomic_load(&job->waited)) <= done) futex_pause();
+    seen[turn] = waited - 1;
+    for (; done < waited; done++) {
+      must(job_claim(job) == (int64_t)done);
+      job_finish(pool, job, done, CHUNK_DONE);
+    }
+  }
+  for (;;) pause();
+}
+
+/* Many chunks: who takes them in sleeps until half of those that are left are done, and is not late
+   for one that is done though that far one is not. */
+static void many_by_halves(void **state) {
+  (void)state;
+  _Atomic uint32_t *seen = spec_page(CHUNKS * sizeof *seen);
+  struct member m = member_start(end_by_halves, (void *)seen);
+  for (uint32_t i = 0; i < CHUNKS; i++)
+    assert_int_equal(job_wait(job, i, &m.slot, 1, CLOCK_NEVER), 1);
+  static const uint32_t half[] = {499, 749, 874, 937, 999};
+  for (int i = 0; i < 5; i++) assert_int_equal(seen[i], half[i]);
+  proc_signal(&m.proc, SIGKILL);
+  assert_int_equal(member_end(&m), -SIGKILL);
+  munmap((void *)seen, CHUNKS * sizeof *seen);
+}
+
+/* One chunk ends, and no other. */
+static void end_first(void *arg) {
+  (void)arg;
+  must(job_claim(job) == 0);
+  while (atomic_load(&job->waited) == 0) futex_pause();
+  job_finish(pool, job, 0, CHUNK_DONE);
+  for (;;) pause();
+}
+
+static void the_first_of_many(void **state) {
+  (void)state;
+  struct member m = member_start(end_first, NULL);
+  int64_t since = clock_now();
+  assert_int_equal(job_wait(job, 0, &m.slot, 1, CLOCK_NEVER), 1);
+  assert_true(clock_now() - since < 500 * SPEC_MS * spec_slower());
+  proc_signal(&m.proc, SIGKILL);
+  assert_int_equal(member_end(&m), -SIGKILL);
+}
+
 #define a_case(name) cmocka_unit_test_setup_teardown(name, job_begin, job_done)
 
 int main(void) {
   const struct CMUnitTest cases[] = {
-      a_case(a_new_job),          a_case(a_stopped_job),   a_case(posting),
-      a_case(closed_drains),      a_case(each_chunk_once), a_case(a_worker_dies),
-      a_case(workers_are_killed), a_case(a_post_wakes),    a_case(places_in_turn),
-      a_case(the_last_frees),     a_case(litter_about),    a_case(one_watches),
+      a_case(a_new_job),          a_case(a_stopped_job),     a_case(posting),
+      a_case(closed_drains),      a_case(each_chunk_once),   a_case(a_worker_dies),
+      a_case(workers_are_killed), a_case(a_post_wakes),      a_case(places_in_turn),
+      a_case(the_last_frees),     a_case(litter_about),      a_case(one_watches),
+      a_case(many_by_halves),     a_case(the_first_of_many),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }
