@@ -258,15 +258,26 @@ static int is_ready(const struct work *work) {
          atomic_load(&job->stop);
 }
 
-/* collect(results, errors, slots [, timeout]): takes in chunks, in order, as they are done.
-   "done"; "stopped": an item failed (errors has it); "rest", see above: call it again after;
-   "dead": one of the workers is; "interrupted": a signal handler ran; nil, message, "timeout". */
+/* Whether all that there is to do is done. */
+static int is_whole(struct work *work) {
+  const struct job *job = work_job(work);
+  while (work->whole < job->chunks && atomic_load(&job->chunk[work->whole].state) == CHUNK_DONE)
+    work->whole++;
+  return work->whole == job->chunks;
+}
+
+/* collect(results, errors, slots [, timeout [, pool]]): takes in chunks, in order, as they are
+   done. pool: it gets no other job, and is closed when this one is done: its workers end while the
+   last results are taken in. "done"; "stopped": an item failed (errors has it); "rest", see above:
+   call it again after; "dead": one of the workers is; "interrupted": a signal handler ran; nil,
+   message, "timeout". */
 static int job_m_collect(lua_State *L) {
   struct work *work = check_work(L, 1);
   struct job *job = work_job(work);
   int slots[FAMILY_MOST], n = work_slots(L, 4, slots, (int)FAMILY_MOST);
   int64_t deadline = bind_deadline(L, 5);
   int wait = lua_isnoneornil(L, 5) || lua_tonumber(L, 5) > 0;
+  struct pool *pool = lua_isnoneornil(L, 6) ? NULL : work_pool(L, 6);
   while (work->next < job->chunks) {
     if (!wait && !is_ready(work)) return bind_fail(L, -ETIMEDOUT);
     int rc = job_wait(job, work->next, slots, n, deadline);
@@ -277,6 +288,10 @@ static int job_m_collect(lua_State *L) {
     if (!chunk_is_done(chunk)) {
       decode_errors(L, work);
       return lua_pushliteral(L, "stopped"), 1;
+    }
+    if (pool && is_whole(work)) {
+      pool_close(pool);
+      pool = NULL;
     }
     decode_chunk(L, chunk, 0);
     work->count += atomic_load(&chunk->done_items);

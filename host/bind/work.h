@@ -17,6 +17,7 @@ struct work {
   uint64_t block; /* the job; 0: freed */
   uint64_t maker; /* family_id of who made it: to a process forked since it is nothing */
   uint32_t next;  /* first chunk not collected yet */
+  uint32_t whole; /* all before this one are done wholly */
   uint64_t count; /* outcomes in those before */
 };
 

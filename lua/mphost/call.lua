@@ -327,7 +327,8 @@ function Call:advance(timeout)
     if not job then return self:finish() end
     if not have_posted(self, job) then return end
     if timeout == 0 and not job:ready() then return end
-    local state, first, last, full = job:collect(self.results, self.errors, self.pool._slots, timeout)
+    local only = self.pool._inherited and self.at == #self.jobs and self.pool._core or nil
+    local state, first, last, full = job:collect(self.results, self.errors, self.pool._slots, timeout, only)
     if state == "done" then
       if self.collect then self.busy = self.busy + job:busy() end -- who streams asks for it
       self.counted = self.counted + job:count()

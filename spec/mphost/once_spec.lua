@@ -53,4 +53,30 @@ describe("mp.map and its company", function()
     end, mp.range(1, 10), { retries = 1, workers = 2 })
     for i = 1, 10 do assert.equal(i * 100000, #r[i]) end
   end)
+
+  -- The result is made here only when the worker has left, or after 5 s.
+  it("let their workers end while results are still taken in", function()
+    local ended = mp.Value("i")
+    local class = { __pack = function() return 1 end, __unpack = function()
+      local deadline = mp.clock() + 5
+      while ended.value == 0 and mp.clock() < deadline do mp.sleep(0.001) end
+      return ended.value
+    end }
+    local r = mp.map(function() return setmetatable({}, class) end, { 1 }, { exit = function() ended:add(1) end })
+    assert.same({ 1, n = 1 }, r)
+    assert.same({}, probe.children())
+  end)
+
+  it("go on when a worker dies in the last item", function()
+    local tries = mp.Value("i")
+    local r = mp.map(function(x)
+      if x == 20 then
+        mp.sleep(0.05) -- all others are done
+        if tries:add(1) == 0 then require("probe").kill(mp.current_process().pid, 9) end
+      end
+      return x
+    end, mp.range(1, 20), { workers = 2, chunk = 1, retries = 1 })
+    for i = 1, 20 do assert.equal(i, r[i]) end
+    assert.equal(2, tries.value)
+  end)
 end)
