@@ -313,7 +313,11 @@ static int dict_m_add(lua_State *L) {
   struct dict_value number, before;
   uint64_t dict = check(L);
   check_key(L, 2, &key);
-  if (!is_number(L, 3, &number)) luaL_checktype(L, 3, LUA_TNUMBER);
+  if (!is_number(L, 3, &number)) { /* a text of one serves, as in Lua and in a Value's add */
+    luaL_checknumber(L, 3);
+    lua_stringtonumber(L, lua_tostring(L, 3));
+    is_number(L, -1, &number);
+  }
   int rc = dict_add(dict, &key, &number, &before);
   if (rc == -EDOM)
     return luaL_error(L, "cannot add to the value of key '%s': it is not a number",

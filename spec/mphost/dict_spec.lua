@@ -154,9 +154,10 @@ describe("Dict", function()
     d.text, d.list = "5", {}
     raises("cannot add to the value of key 'text': it is not a number", function() d:add("text", 1) end)
     raises("cannot add to the value of key 'list': it is not a number", function() d:add("list", 1) end)
-    raises("number expected, got string", function() d:add("n", "1") end)
+    assert.same({ 4.5, 5.5, 7.5 }, { d:add("n", "1"), d:add("n", " 2.0 "), d.n }) -- texts of numbers, as in Lua
+    raises("number expected, got string", function() d:add("n", "1 apple") end)
     raises("number expected, got no value", function() d:add("n") end)
-    assert.same({ "5", {}, 4.5 }, { d.text, d.list, d.n })
+    assert.same({ "5", {}, 7.5 }, { d.text, d.list, d.n })
   end)
 
   it("adds as one step, in 4 processes, to old and new keys", function()
