@@ -60,7 +60,7 @@ static char *pasted;
 static size_t pasted_size;
 static unsigned char queued[MARK]; /* keys read that turned out to be no mark of a paste */
 static int queue_length, queue_at;
-static char partial[4096]; /* output of children without its newline yet */
+static _Alignas(4096) char partial[4096]; /* output of children without its newline yet */
 static size_t partial_size;
 static int quiet;        /* ticks since children wrote last */
 static sigset_t waiting; /* the signals blocked while waiting for a key */

@@ -60,7 +60,7 @@ static void write_rest(void) {
 }
 
 static FILE *new_lines(void) {
-  static char buffer[ROOM];
+  static _Alignas(4096) char buffer[ROOM];
   cookie_io_functions_t functions = {.write = write_lines};
   FILE *file = fopencookie(NULL, "w", functions);
   if (!file) return NULL;

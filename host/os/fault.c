@@ -18,7 +18,7 @@ enum { NUMBERS = sizeof numbers / sizeof *numbers };
 static void (*tell_of)(const struct fault *);
 static pid_t watched;
 static volatile sig_atomic_t dying; /* of this signal */
-static char stack[STACK] __attribute__((aligned(16)));
+static _Alignas(4096) char stack[STACK];
 
 void fault_prepare(void) {
   static int done;

@@ -69,7 +69,7 @@ int proc_begin(pid_t parent) {
   if (tether_hold(parent) < 0) return -1;
   streams_forget();
   drop_stdin();
-  static char lines[1 << 16];
+  static _Alignas(4096) char lines[1 << 16];
   setvbuf(stdout, lines, _IOLBF, sizeof lines);
   on_exit(leave, NULL);
   return 0;
