@@ -11,9 +11,8 @@
 #include "shm/family.h"
 #include "shm/object.h"
 
-#define CHUNKS 1024             /* about as many are made of a long list */
-#define MOST_ITEMS INT32_MAX    /* of a chunk */
-#define MOST_RESERVED (1 << 24) /* results that a table has room for from the first */
+#define CHUNKS 1024          /* about as many are made of a long list */
+#define MOST_ITEMS INT32_MAX /* of a chunk */
 
 static struct work *check_work(lua_State *L, int arg) {
   struct work *work = luaL_checkudata(L, arg, WORK_CLASS);
@@ -217,7 +216,7 @@ static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_error
 /* results(n): a table for so many, with n. */
 static int results_create(lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
-  lua_createtable(L, n < 0 || n > MOST_RESERVED ? 0 : (int)n, 1);
+  lua_createtable(L, n < 0 || n > WORK_RESULTS ? 0 : (int)n, 1);
   lua_pushinteger(L, n);
   lua_setfield(L, -2, "n");
   return 1;

@@ -12,6 +12,7 @@
 #include "bind/interrupt.h"
 #include "bind/launch.h"
 #include "bind/parcel.h"
+#include "bind/work.h"
 #include "os/clock.h"
 #include "os/futex.h"
 #include "os/latch.h"
@@ -220,7 +221,7 @@ static int process_forks(lua_State *L) {
     new_process(L, 1);
     lua_rawseti(L, 2, k);
   }
-  if (results > 0) reserve_begin((size_t)results * RESULT);
+  if (results > 0 && results <= WORK_RESULTS) reserve_begin((size_t)results * RESULT);
   for (int started = 1; started && i <= n; i += started) {
     lua_rawgeti(L, 2, i);
     started = start(L, lua_touserdata(L, -1), 1, first + i - 1);

@@ -12,6 +12,7 @@
 #define WORK_SIGNAL SIGURG /* "the job you are in is stopped": who has no handler ignores it */
 #define WORK_CLASS "mphost.core.Job"
 #define WORK_SHAPE "mphost.core.Shape"
+#define WORK_RESULTS (1 << 24) /* that a table has room for from the first, at most */
 
 struct work {
   uint64_t block; /* the job; 0: freed */
