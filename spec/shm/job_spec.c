@@ -358,14 +358,14 @@ static void litter_about(void **state) {
   munmap((void *)step, sizeof *step);
 }
 
-/* Ends the chunk for which the parent sleeps, after all before it. What it slept for is in seen[].
- */
+/* Ends the chunk for which the parent sleeps, after all before it. Leaves what it slept for first,
+   and how often it slept. */
 static void end_by_halves(void *arg) {
   _Atomic uint32_t *seen = arg;
-  for (uint32_t done = 0, turn = 0; done < CHUNKS; turn++) {
+  for (uint32_t done = 0; done < CHUNKS; seen[1]++) {
     uint32_t waited;
     while ((waited = atomic_load(&job->waited)) <= done) futex_pause();
-    seen[turn] = waited - 1;
+    if (done == 0) seen[0] = waited - 1;
     for (; done < waited; done++) {
       must(job_claim(job) == (int64_t)done);
       job_finish(pool, job, done, CHUNK_DONE);
@@ -378,15 +378,15 @@ static void end_by_halves(void *arg) {
    for one that is done though that far one is not. */
 static void many_by_halves(void **state) {
   (void)state;
-  _Atomic uint32_t *seen = spec_page(CHUNKS * sizeof *seen);
+  _Atomic uint32_t *seen = spec_page(2 * sizeof *seen);
   struct member m = member_start(end_by_halves, (void *)seen);
   for (uint32_t i = 0; i < CHUNKS; i++)
     assert_int_equal(job_wait(job, i, &m.slot, 1, CLOCK_NEVER), 1);
-  static const uint32_t half[] = {499, 749, 874, 937, 999};
-  for (int i = 0; i < 5; i++) assert_int_equal(seen[i], half[i]);
+  assert_int_equal(seen[0], CHUNKS / 2 - 1);
+  assert_in_range(seen[1], 5, 50); /* 5, and more where a slice of the sleep passes on the way */
   proc_signal(&m.proc, SIGKILL);
   assert_int_equal(member_end(&m), -SIGKILL);
-  munmap((void *)seen, CHUNKS * sizeof *seen);
+  munmap((void *)seen, 2 * sizeof *seen);
 }
 
 /* One chunk ends, and no other. */
