@@ -42,6 +42,12 @@ function errors.out_of_memory(message)
   return { message = tostring(message or "not enough memory"), kind = "memory" }
 end
 
+-- tostring, whatever the value's __tostring does.
+local function text_of(value)
+  local ok, text = pcall(tostring, value)
+  return ok and text or ("<%s: __tostring failed>"):format(type(value))
+end
+
 ---A value in at most 80 characters, for messages.
 ---@param value any
 ---@return string
@@ -53,12 +59,12 @@ function errors.shorten(value)
     local parts = {}
     for k, v in next, value do
       if #parts == 4 then parts[5] = "..." break end
-      local shown = type(v) == "string" and ("%q"):format(v:sub(1, 30)) or tostring(v)
-      parts[#parts + 1] = math.type(k) == "integer" and shown or tostring(k) .. " = " .. shown
+      local shown = type(v) == "string" and ("%q"):format(v:sub(1, 30)) or text_of(v)
+      parts[#parts + 1] = math.type(k) == "integer" and shown or text_of(k) .. " = " .. shown
     end
     text = "{" .. table.concat(parts, ", ") .. "}"
   else
-    text = tostring(value)
+    text = text_of(value)
   end
   return #text <= 80 and text or text:sub(1, 77) .. "..."
 end

@@ -25,11 +25,12 @@ local function split(level, position, name, options, of_call)
   return for_call, for_pool
 end
 
--- A pool of which the workers inherit f and the items.
-local function pool_for(f, list, n, options)
-  options.workers = math.min(options.workers or pool.default_workers(), math.max(n, 1))
-  if options.workers < 1 then options.workers = 1 end
-  return pool.make(options, { f = f, items = list })
+-- A pool of which the workers inherit f and the items; without workers: this process, where they go the way of every
+-- pool's. depth: functions between the library's caller and who calls this, but one.
+local function pool_for(f, list, n, options, depth)
+  local workers = math.tointeger(options.workers or pool.default_workers())
+  if workers and workers > 0 then options.workers = math.min(workers, math.max(n, 1)) end
+  return pool.make(options, workers ~= 0 and { f = f, items = list } or nil, depth)
 end
 
 -- Calls the method and gives its errors the line of mp.map's caller.
@@ -37,7 +38,7 @@ local function run(name, method, f, given, options)
   check.callable(2, 1, name, f)
   local list, n = items.list(2, 2, name, given)
   local for_call, for_pool = split(3, 3, name, options, of_calls)
-  local own <close> = pool_for(f, list, n, for_pool)
+  local own <close> = pool_for(f, list, n, for_pool, 1)
   local results = table.pack(pcall(method, own, f, list, for_call))
   if not results[1] then
     methods._raise(results[2], 4)

@@ -59,6 +59,7 @@ function methods:join(timeout)
   check_maker(self, "join")
   if self._state == "open" then check.raise("'join': close or terminate the pool first", 2) end
   if self._closed then return true end
+  for _, call in ipairs(self._calls) do call:check_free(2) end
   local deadline = timeout and core.clock() + timeout
   if not wait.some({ self }, {}, function() return #self._calls + self._queued == 0 end, timeout) then
     return nil, "timed out", "timeout"
@@ -180,15 +181,17 @@ end
 ---Makes a pool of options that have been checked.
 ---@param options table
 ---@param inherited {f: function, items: table}?  what its workers inherit: all its calls are of it
+---@param depth integer?  functions between the library's caller and who calls this, but one
 ---@return mphost.Pool
-function pool.make(options, inherited)
-  local read = read_options(options, 3)
+function pool.make(options, inherited, depth)
+  local level = 3 + (depth or 0)
+  local read = read_options(options, level)
   count = count + 1
   local workers = read.workers or pool.default_workers()
   local ok, handle = pcall(core.pool, workers)
   if not ok then
     local why = tostring(handle):gsub("^mphost/[%w_]+%.lua:%d+: ", "")
-    error(("cannot make a pool of %d workers: %s"):format(workers, why), 3)
+    error(("cannot make a pool of %d workers: %s"):format(workers, why), level)
   end
   local self = setmetatable({
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,

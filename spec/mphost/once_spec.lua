@@ -79,4 +79,31 @@ describe("mp.map and its company", function()
     for i = 1, 20 do assert.equal(i, r[i]) end
     assert.equal(2, tries.value)
   end)
+
+  it("fail with an item that cannot be shown", function()
+    local item = setmetatable({}, { __tostring = function() error "no text" end })
+    local err = error_of(mp.map, function() error("bad", 0) end, { item })
+    assert.same({ "bad", "<table: __tostring failed>", 1 }, { err.message, err.item, err.index })
+    local pool <close> = mp.Pool(1)
+    err = error_of(pool.map, pool, function() error("bad", 0) end, { { item } })
+    assert.same({ "bad", "{<table: __tostring failed>}" }, { err.message, err.item })
+    assert.equal(0, pool:stats().pending)
+  end)
+
+  it("take a pool's options as a pool does", function()
+    local me = mp.current_process().pid
+    local function pid() return mp.current_process().pid end
+    assert.equal(me, mp.map(pid, { 1, 2 }, { workers = 0 })[2])
+    assert.not_equal(me, mp.map(pid, { 1, 2 }, { workers = 1 })[2])
+    assert.equal(3, mp.reduce(function(x) return x end, function(a, b) return a + b end, { 1, 2 }, 0, { workers = 0 }))
+    for _, workers in ipairs { -1, 1.5 } do
+      for _, items in ipairs { { 1 }, { 1, 2 } } do
+        local options = { workers = workers }
+        raises("option 'workers': a whole number of at least 0 expected", function() mp.map(print, items, options) end)
+      end
+    end
+    raises("option 'max_tasks': a whole number", function() mp.map(print, { 1 }, { max_tasks = 0 }) end)
+    raises("option 'seed': a whole number expected", function() mp.each(print, { 1 }, { seed = 1.5 }) end)
+    raises("option 'memory'", function() mp.reduce(print, print, { 1 }, 1, { memory = "lots" }) end)
+  end)
 end)
