@@ -19,6 +19,7 @@ local SLOW = 0.001 -- seconds that an item takes to come from where it comes slo
 local GRACE = 0.01 -- seconds at most for the result of an item that came slowly, before the next is asked for
 local MOST = 10000 -- items in a batch
 local GROWTH = 16 -- times the items of the batch that was measured
+local PATIENCE = 0.02 -- seconds; a batch that takes longer than that is held up by an item: those before it go out
 local BATCHES = 256 -- in flight: a window of many small ones costs more than it brings, and they grow
 
 ---@class mphost.Stream
@@ -147,28 +148,48 @@ local function first_done(batches)
   end
 end
 
--- The batch from which results are taken next, out of the list; nil: there is none left.
+-- Waits until a batch is done, or what is in the way of that has let some of its results through: its place in the
+-- list, and how many of its items are there.
+local function await(self)
+  local batches, at = self.batches, nil
+  for _, call in ipairs(batches) do call:check_free(3) end
+  local function is_done()
+    at = first_done(batches)
+    if not at and self.progress then self.progress:tick() end
+    return at ~= nil
+  end
+  while true do
+    if self.options.ordered then
+      at = wait.one(batches[1], core.clock() + PATIENCE, self.progress) and 1
+    else
+      wait.some({ self.pool }, {}, is_done, PATIENCE)
+    end
+    if at then return at, batches[at].n end
+    for i = 1, self.options.ordered and 1 or #batches do
+      local n = batches[i]:advance_part()
+      if n > (batches[i].handed or 0) then return i, n end
+    end
+  end
+end
+
+-- The batch from which results are taken next, out of the list if that is all of it; nil: there is none left.
 local function next_batch(self)
-  if self.batch then self.taken = self.taken + self.batch.n end
+  if self.batch then self.taken = self.taken + self.batch.n - self.batch.from end
   if self.pool._state == "terminated" then self.ended = true end -- a batch more would start its workers anew
   fill(self)
   if #self.batches == 0 then return nil end
-  local at = 1
-  if self.options.ordered then
-    wait.one(self.batches[1], nil, self.progress)
-  else
-    wait.some({ self.pool }, {}, function()
-      at = first_done(self.batches)
-      if not at and self.progress then self.progress:tick() end
-      return at ~= nil
-    end)
+  local at, n = await(self)
+  local call = self.batches[at]
+  local from = call.handed or 0
+  call.handed = n
+  if call.done then
+    table.remove(self.batches, at)
+    measure(self, call)
+    self.counted, self.failed = self.counted + call.n, self.failed + #call.errors
   end
-  local call = table.remove(self.batches, at)
-  measure(self, call)
-  self.counted, self.failed = self.counted + call.n, self.failed + #call.errors
   local failed = #call.errors > 0 and {} or nil
   for _, record in ipairs(call.errors) do failed[record.item or record.index] = record end
-  return { call = call, base = call.base, results = call.results, failed = failed, n = call.n, i = 0,
+  return { call = call, base = call.base, results = call.results, failed = failed, n = n, from = from, i = from,
     simple = not failed and not self.progress }
 end
 

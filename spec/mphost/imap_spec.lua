@@ -364,4 +364,26 @@ describe("reduce", function()
       assert.truthy(tostring(error_of(f)):find(where, 1, true), error_of(f))
     end
   end)
+
+  -- The item waits until a result before it, of the same batch, has been handed out.
+  it("hands out what was done before an item that takes long", function()
+    helper.deadline(30)
+    for _, name in ipairs { "imap", "imap_unordered" } do
+      local pool <close> = mp.Pool(2)
+      local go = mp.Event()
+      local function task(x)
+        if x == 50 then assert(go:wait(10), "nobody took the 49th") end
+        if x == 60 then mp.current_process():kill() end
+        return x
+      end
+      local count, failed = 0, nil
+      for i, v, err in pool[name](pool, task, mp.range(1, 200), { chunk = 100, on_error = "collect" }) do
+        count = count + 1
+        if name == "imap" then assert.equal(count, i) end
+        if i == 49 then go:set() end
+        if err then failed = i else assert.equal(i, v) end
+      end
+      assert.same({ 200, 60 }, { count, failed })
+    end
+  end)
 end)
