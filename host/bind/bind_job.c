@@ -188,15 +188,27 @@ static int job_create(lua_State *L) {
 #define RESULTS 2
 #define ERRORS 3
 
-/* Decodes what is done of a chunk: results into the table at 2 by index, failures appended to the
- * list at 3. */
-static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_errors) {
+/* The job of a method that collects into the tables at 2 and 3. */
+static struct work *check_collecting(lua_State *L) {
+  luaL_checktype(L, RESULTS, LUA_TTABLE);
+  luaL_checktype(L, ERRORS, LUA_TTABLE);
+  return check_work(L, 1);
+}
+
+/* Decodes what is done of a chunk, and not collected yet: results into the table at 2 by index,
+ * failures appended to the list at 3. What is raised on the way leaves the rest for the next time.
+ * Its worker may be at it still: then its bytes may move to a larger block, and stay where they
+ * were, too. */
+static void decode_chunk(lua_State *L, struct work *work, uint32_t number, int only_errors) {
   codec_handles handles = bind_handles(NULL);
+  const struct chunk *chunk = &work_job(work)->chunk[number];
   uint64_t done = atomic_load_explicit(&chunk->done_items,
                                        memory_order_acquire); /* outputs were written before */
-  const char *at = region_at(chunk->output);
-  size_t left = atomic_load(&chunk->output_size);
-  for (uint64_t i = 0; i < done; i++) {
+  const char *run = region_at(atomic_load_explicit(&chunk->output, memory_order_relaxed));
+  int is_next = number == work->next;
+  const char *at = run + (is_next ? work->at : 0);
+  size_t left = (size_t)(run + atomic_load(&chunk->output_size) - at);
+  for (uint64_t i = is_next ? work->taken : 0; i < done; i++) {
     int failed = outcome_decode(L, &at, &left, &handles);
     if (failed) {
       /* "index" is there already when the item stands for several (core.at) */
@@ -209,6 +221,10 @@ static void decode_chunk(lua_State *L, const struct chunk *chunk, int only_error
       lua_pop(L, 1);
     } else {
       lua_rawseti(L, RESULTS, (lua_Integer)(chunk->first + i));
+    }
+    if (is_next) {
+      work->taken = i + 1;
+      work->at = (size_t)(at - run);
     }
   }
 }
@@ -224,10 +240,10 @@ static int results_create(lua_State *L) {
 
 /* The job was stopped: whatever failed so far, also in chunks that are not done (their outcomes
  * stay where they are). */
-static void decode_errors(lua_State *L, const struct work *work) {
+static void decode_errors(lua_State *L, struct work *work) {
   struct job *job = work_job(work);
   for (uint32_t i = work->next; i < job->chunks; i++)
-    if (atomic_load(&job->chunk[i].done_items) > 0) decode_chunk(L, &job->chunk[i], 1);
+    if (atomic_load(&job->chunk[i].done_items) > 0) decode_chunk(L, work, i, 1);
 }
 
 int work_slots(lua_State *L, int arg, int *slots, int most) {
@@ -271,7 +287,7 @@ static int is_whole(struct work *work) {
    call it again after; "dead": one of the workers is; "interrupted": a signal handler ran; nil,
    message, "timeout". */
 static int job_m_collect(lua_State *L) {
-  struct work *work = check_work(L, 1);
+  struct work *work = check_collecting(L);
   struct job *job = work_job(work);
   int slots[FAMILY_MOST], n = work_slots(L, 4, slots, (int)FAMILY_MOST);
   int64_t deadline = bind_deadline(L, 5);
@@ -292,8 +308,9 @@ static int job_m_collect(lua_State *L) {
       pool_close(pool);
       pool = NULL;
     }
-    decode_chunk(L, chunk, 0);
+    decode_chunk(L, work, work->next, 0);
     work->count += atomic_load(&chunk->done_items);
+    work->taken = work->at = 0;
     work->next++;
     if (!job->collect && lua_rawlen(L, ERRORS) > 0) return lua_pushliteral(L, "stopped"), 1;
     if (atomic_load(&chunk->state) != CHUNK_DONE) return push_rest(L, chunk);
@@ -301,6 +318,21 @@ static int job_m_collect(lua_State *L) {
       return bind_fail(L, -ETIMEDOUT); /* however fast they come */
   }
   return lua_pushliteral(L, "done"), 1;
+}
+
+/* collect_part(results, errors): takes in what there is of the next chunk, which a worker may have
+ * in hand; without waiting. The index of the last item that is taken in: all before it are. */
+static int job_m_collect_part(lua_State *L) {
+  struct work *work = check_collecting(L);
+  struct job *job = work_job(work);
+  const struct chunk *chunk = &job->chunk[work->next < job->chunks ? work->next : job->chunks - 1];
+  if (work->next < job->chunks) {
+    decode_chunk(L, work, work->next, 0);
+    lua_pushinteger(L, (lua_Integer)(chunk->first + work->taken) - 1);
+  } else {
+    lua_pushinteger(L, (lua_Integer)(chunk->first + atomic_load(&chunk->done_items)) - 1);
+  }
+  return 1;
 }
 
 /* bury(slot): the worker of this slot is dead (and not reaped yet). nil: it had no chunk of this
@@ -383,10 +415,16 @@ static int job_gc(lua_State *L) {
 }
 
 void bind_job(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"collect", job_m_collect}, {"bury", job_m_bury},   {"ready", job_m_ready},
-      {"holds", job_m_holds},     {"busy", job_m_busy},   {"stop", job_m_stop},
-      {"free", job_m_free},       {"count", job_m_count}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"collect", job_m_collect},
+                                     {"bury", job_m_bury},
+                                     {"ready", job_m_ready},
+                                     {"holds", job_m_holds},
+                                     {"busy", job_m_busy},
+                                     {"stop", job_m_stop},
+                                     {"free", job_m_free},
+                                     {"count", job_m_count},
+                                     {"collect_part", job_m_collect_part},
+                                     {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"shape", shape_create}, {"job", job_create}, {"results", results_create}, {NULL, NULL}};
   bind_class(L, WORK_CLASS, methods, job_gc);

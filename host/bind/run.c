@@ -166,7 +166,7 @@ static void publish(struct run *run, uint64_t done, int failed) {
   struct status *me = family_status();
   struct chunk *chunk = run->chunk;
   atomic_store_explicit(&chunk->output_size, arena_size(&run->arena), memory_order_relaxed);
-  chunk->output = region_offset(run->arena.run);
+  atomic_store_explicit(&chunk->output, region_offset(run->arena.run), memory_order_relaxed);
   /* release: who sees the count sees the bytes */
   atomic_store_explicit(&chunk->done_items, done, memory_order_release);
   _Atomic uint64_t *count = failed ? &me->failed : &me->done;

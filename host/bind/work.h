@@ -17,9 +17,11 @@
 struct work {
   uint64_t block; /* the job; 0: freed */
   uint64_t maker; /* family_id of who made it: to a process forked since it is nothing */
-  uint32_t next;  /* first chunk not collected yet */
+  uint32_t next;  /* first chunk not wholly collected yet */
   uint32_t whole; /* all before this one are done wholly */
   uint64_t count; /* outcomes in those before */
+  uint64_t taken; /* outcomes of the next one that are collected already, and their bytes: */
+  size_t at;
 };
 
 struct shape {

@@ -73,7 +73,7 @@ struct chunk {
       done_items; /* results that are whole; a stopped or lost chunk has fewer than items */
   uint64_t first; /* index of its first item in the call */
   uint64_t input, input_size; /* bytes: offset in the region */
-  uint64_t output;            /* where its results begin, set before the first item runs */
+  _Atomic uint64_t output;    /* where its results begin; they move when they need more room */
   _Atomic uint64_t output_size;
   uint64_t busy; /* ns it took, set before state */
 };

@@ -9,9 +9,14 @@
 --     "stopped"  an item failed: nothing more is given out
 --   -> finish: done, with results or a failure; its futures are told
 --
+-- Sending items and taking in results runs the program's code: a __pack, a __unpack, a finalizer. That may call the
+-- same pool again, and looks after its calls then: a call that is `held` further up is left alone, and cannot be waited
+-- for. When it is ended meanwhile its jobs are freed by who holds it.
+--
 -- A call is in its pool's list `_calls` from begin to finish. Only so many jobs can be posted at a time (POOL_JOBS,
 -- host/shm/job.h): calls that begin when there is no place stand in `_queue` first, in their order, so that whoever
 -- looks after the pool's calls has never more than those places to look at, however many futures there are.
+local check = require "mphost.check"
 local core = require "mphost.core"
 local crew = require "mphost.crew"
 local errors = require "mphost.error"
@@ -79,7 +84,7 @@ end
 ---@return mphost.Call
 function Call.new(pool, name, f, items, n, options, number)
   local self = setmetatable({ pool = pool, name = name, f = f, items = items, n = n, errors = {}, jobs = {},
-    mode = options.mode, timeout = options.timeout or pool._options.timeout,
+    held = 0, mode = options.mode, timeout = options.timeout or pool._options.timeout,
     number = number or Call.number_of(pool) }, Call)
   if plain[options.mode] == options then
     self.shape = Call.plain_shape(pool, options.mode)
@@ -140,6 +145,14 @@ local function give_out(self)
   crew.started(pool)
 end
 
+local abandon
+
+---It is held once less.
+function Call:release()
+  self.held = self.held - 1
+  if self.held == 0 and self.done then abandon(self) end
+end
+
 ---Gives the work out. Raises, without a position, when it cannot be sent or no worker can be started.
 ---@param job userdata?  it is given out already, as this
 function Call:begin(job)
@@ -153,7 +166,9 @@ function Call:begin(job)
     return self:finish()
   end
   if pool:_is_here() then return self:run_here() end
+  self.held = self.held + 1
   local ok, why = pcall(give_out, self)
+  self:release()
   if ok and self.unposted and not self.done then enqueue(self) end
   if ok then return end
   self:finish()
@@ -202,7 +217,8 @@ function Call:is_posted(job)
   return not (self.unposted and self.unposted[job])
 end
 
----Its chunk of a dead worker: what there was to do.
+---Its chunk of a dead worker: what there was to do. The call is held until it is told what becomes of that (lost), or
+---is released: it looks whole without.
 ---@param worker table
 ---@param lost table[]  gets it
 function Call:bury(worker, lost)
@@ -211,6 +227,7 @@ function Call:bury(worker, lost)
     if self:is_posted(job) then
       local first, last, in_hand, part = job:bury(worker.slot)
       if first then
+        self.held = self.held + 1
         lost[#lost + 1] = { call = self, first = first, last = last, in_hand = in_hand,
           part = part ~= 0 and part or nil }
       end
@@ -262,10 +279,8 @@ local function repost(self, first, last)
   if not ok then self:fail(why) end
 end
 
----A worker died with these items: the one in its hand is tried again or reported, the others are given out anew.
----@param worker table
----@param range table
-function Call:lost(worker, range)
+-- What becomes of the items that a dead worker had.
+local function give_back(self, worker, range)
   if self.done then return end
   local first = range.first
   if range.in_hand then
@@ -281,6 +296,15 @@ function Call:lost(worker, range)
     first = first + 1
   end
   repost(self, first, range.last)
+end
+
+---A worker died with these items: the one in its hand is tried again or reported, the others are given out anew.
+---@param worker table
+---@param range table
+function Call:lost(worker, range)
+  local ok, why = pcall(give_back, self, worker, range)
+  self:release()
+  if not ok then self:fail(why) end
 end
 
 local function have_posted(self, job)
@@ -319,16 +343,35 @@ function Call.list(pool)
   return list
 end
 
+-- method(job, ...), during which the program's code may run; nothing when the call was ended by that.
+local function collect(self, method, job, ...)
+  self.held = self.held + 1
+  local ok, state, first, last, full = pcall(method, job, self.results, self.errors, ...)
+  self:release()
+  if not ok then error(state, 0) end
+  return state, first, last, full
+end
+
+---Raises where code that runs while this call is begun, or its results are taken in, would wait for it.
+---@param level integer  1: the function that calls this
+function Call:check_free(level)
+  if self.held == 0 then return end
+  check.raise(("'%s' cannot be waited for by what runs while its items are sent or its results taken in")
+    :format(self.name), level + 1)
+end
+
 ---Takes in what there is, or waits for it. What else the pool has to do is not looked after.
 ---@param timeout number  seconds; 0: does not wait
 function Call:advance(timeout)
+  if self.held > 0 then return end
   while not self.done do
     local job = self.jobs[self.at]
     if not job then return self:finish() end
     if not have_posted(self, job) then return end
     if timeout == 0 and not job:ready() then return end
     local only = self.pool._inherited and self.at == #self.jobs and self.pool._core or nil
-    local state, first, last, full = job:collect(self.results, self.errors, self.pool._slots, timeout, only)
+    local state, first, last, full = collect(self, job.collect, job, self.pool._slots, timeout, only)
+    if self.done then return end
     if state == "done" then
       if self.collect then self.busy = self.busy + job:busy() end -- who streams asks for it
       self.counted = self.counted + job:count()
@@ -347,6 +390,15 @@ function Call:advance(timeout)
   end
 end
 
+---Takes in what there is of the chunk in work, which may be held up by one of its items. What was given out a second
+---time (of a dead worker) comes in no order: there it is nothing.
+---@return integer  the last item that is taken in: all before it are
+function Call:advance_part()
+  local job = self.jobs[1]
+  if self.held > 0 or self.done or not job or #self.jobs > 1 or not self:is_posted(job) then return 0 end
+  return collect(self, job.collect_part, job) or 0
+end
+
 ---How many of its items have not ended.
 ---@return integer
 function Call:left()
@@ -361,12 +413,14 @@ function Call:is_ready()
 end
 
 -- Nothing more of it is worked on; what workers have in hand is interrupted.
-local function abandon(self)
+function abandon(self)
   for at = self.at, #self.jobs do
     self.jobs[at]:stop()
     crew.give_up(self.pool, self.jobs[at])
-    self.jobs[at]:free(self.pool._core)
-    self.jobs[at] = nil
+    if self.held == 0 then
+      self.jobs[at]:free(self.pool._core)
+      self.jobs[at] = nil
+    end
   end
   self.unposted = nil
 end
@@ -404,8 +458,8 @@ end
 ---It is over: with its results, or with the first of its errors.
 function Call:finish()
   if self.done then return end
-  self.done = true
   self.counted = self:count()
+  self.done = true
   abandon(self)
   if #self.errors > 0 and not self.collect then
     local least

@@ -15,6 +15,7 @@ local crew = {}
 
 local WEIGH = 0.1 -- seconds from one look at the workers' memory to the next
 local GRACE = 0.25 -- seconds; a task that was interrupted, or its worker, has ended by then
+local HOLD = 1 << 20 -- KB
 local MOST_DEATHS = 10 -- before they have begun to work, one after the other
 
 local function failure(value)
@@ -63,11 +64,31 @@ function crew.clear(pool)
   pool._calls, pool._queue, pool._queued = {}, { first = 1, last = 0 }, 0
 end
 
+local holding = false
+
+-- f(...) without the collector: a finalizer, which is the program's code, could call the pool while its workers are
+-- between two states. True and what f returns, or false and why not. The collector is put off by more than anybody
+-- allocates meanwhile: stopped, it would begin anew.
+local function undisturbed(f, ...)
+  if holding or not collectgarbage("isrunning") then return pcall(f, ...) end
+  local function over(...)
+    holding = false
+    collectgarbage("step", HOLD)
+    return ...
+  end
+  collectgarbage("step", -HOLD)
+  holding = true
+  return over(pcall(f, ...))
+end
+
 -- What the workers first to last do, by their numbers.
 local function worker_body(pool, first, last)
   local names = {} -- made here: each child would copy the pages that it takes
   for number = first, last do names[number] = ("%s-%d"):format(pool.name, number) end
+  local held = holding
   return function(number)
+    if held then collectgarbage("step", HOLD) end
+    holding = false
     local ok, record = true, nil
     process.become({ name = names[number], daemon = true, _parent_pid = pool._pid },
       pool._seed + number)
@@ -182,11 +203,12 @@ end
 ---@param results integer?  a table for so many is made next (core.results)
 function crew.start(pool, results)
   if crew.is_stale(pool) then crew.renew(pool) end
+  if #pool._workers == pool.workers then return end
+  settle_heap() -- finalizers run
   local had = #pool._workers
   if had == pool.workers then return end
   if had == 0 then pool._path, pool._cpath = package.path, package.cpath end
-  settle_heap()
-  local ok, why = pcall(start_workers, pool, had + 1, pool.workers, results)
+  local ok, why = undisturbed(start_workers, pool, had + 1, pool.workers, results)
   if not ok then
     if had == 0 then crew.kill(pool) end
     error(why, 0)
@@ -203,12 +225,13 @@ end
 ---Ends all, whatever they are doing.
 ---@param pool mphost.Pool
 function crew.kill(pool)
-  for _, worker in ipairs(pool._workers) do worker.core:signal(9) end
-  for number, worker in ipairs(pool._workers) do
-    worker.core:close() -- it may be closed: a collector takes newer objects first
+  local workers = pool._workers
+  pool._workers, pool._slots = {}, {}
+  for number, worker in ipairs(workers) do
+    worker.core:signal(9)
     pool._core:enlist(number, nil)
   end
-  pool._workers, pool._slots = {}, {}
+  for _, worker in ipairs(workers) do worker.core:close() end -- it may be closed: a collector takes newer objects first
 end
 
 ---Nobody wants the job any more, which is stopped: the tasks that workers have in hand of it are interrupted, so
@@ -307,13 +330,12 @@ local function remove(pool, worker)
   worker.core:close()
 end
 
-local function bury(pool, worker)
+local function bury(pool, worker, lost)
   local status = core.status(worker.slot)
   worker.begun, worker.since = status.since > 0, status.since
   worker.overdue = status.deadline > 0 and core.clock() >= status.deadline
   crew.add(pool._stats, status)
-  if status.done > 0 then pool._deaths = 0 end
-  local lost = {}
+  if worker.begun then pool._deaths = 0 end
   for _, call in ipairs(pool._calls) do call:bury(worker, lost) end
   worker.core:wait()
   worker.status, worker.dumped = worker.core:status()
@@ -322,12 +344,16 @@ local function bury(pool, worker)
   -- killed with an item of a call that is over: its end is no news
   worker.dismissed = worker.status == -9 and status.item ~= nil and #lost == 0
   if worker.begun and worker.status ~= 0 and not worker.dismissed then pool._stats.deaths = pool._stats.deaths + 1 end
-  return lost
 end
 
--- A worker is dead: its chunk is taken back, another worker takes its place.
-local function replace(pool, worker)
-  local lost = bury(pool, worker)
+local function strike_off(pool, worker)
+  table.remove(pool._workers, worker.number)
+  table.remove(pool._slots, worker.number)
+end
+
+-- Another takes its place. What all calls fail of, if they do.
+local function exchange(pool, worker, lost)
+  bury(pool, worker, lost)
   local left = worker.core:take()
   if worker.status ~= 0 and not worker.dismissed then
     log.info("worker %d of %s (pid %d) %s", worker.number, pool.name, worker.pid, crew.describe_death(worker))
@@ -335,21 +361,33 @@ local function replace(pool, worker)
   local failed = init_failure(pool, worker, left)
   remove(pool, worker)
   if failed then
-    table.remove(pool._workers, worker.number)
-    table.remove(pool._slots, worker.number)
-    fail_all(pool, failed)
-    return
+    strike_off(pool, worker)
+    return failed
   end
   local ok, why = pcall(start_workers, pool, worker.number, worker.number)
-  for _, range in ipairs(lost) do range.call:lost(worker, range) end
-  if ok then return end
-  table.remove(pool._workers, worker.number)
-  table.remove(pool._slots, worker.number)
+  if ok then return nil end
+  strike_off(pool, worker)
   for number, other in ipairs(pool._workers) do
     other.number = number
     pool._core:enlist(number, other.slot)
   end
-  if #pool._workers == 0 then fail_all(pool, errors.new { message = why, call = pool.name }) end
+  return #pool._workers == 0 and errors.new { message = why, call = pool.name } or nil
+end
+
+-- A worker is dead: its chunk is taken back, another worker takes its place.
+local function replace(pool, worker)
+  local lost = {}
+  local ok, failed = undisturbed(exchange, pool, worker, lost)
+  if ok and failed then fail_all(pool, failed) end
+  for _, range in ipairs(lost) do
+    if ok and not failed then
+      range.call:lost(worker, range)
+    else
+      range.call:release()
+      if not ok then range.call:fail(failed) end
+    end
+  end
+  if not ok then error(failed, 0) end
 end
 
 ---Looks after the dead, if there are any.

@@ -69,6 +69,7 @@ end
 function methods:wait(timeout)
   check.timeout(1, 1, "wait", timeout)
   check_maker(self, "wait")
+  self._call:check_free(2)
   if wait.one(self._call, timeout and core.clock() + timeout) then return true end
   return nil, "timed out", "timeout"
 end
@@ -79,6 +80,7 @@ end
 function methods:get(timeout)
   check.timeout(1, 1, "get", timeout)
   check_maker(self, "get")
+  self._call:check_free(2)
   local ok, message, name = self:wait(timeout)
   if not ok then return nil, message, name end
   if self._harm then error(self._harm[1], 0) end
@@ -136,6 +138,7 @@ end
 -- For mp.wait: whether it is settled, and its pool.
 process.add_waitable(Future, function(self)
   check_maker(self, "wait", 6)
+  self._call:check_free(5)
   return self._call.done, self._call.pool
 end)
 
@@ -157,6 +160,7 @@ function future.as_completed(list, timeout)
       error(("bad argument #1 to 'as_completed' (element %d: Future expected, got %s)"):format(i, type(each)), 2)
     end
     check_maker(each, "as_completed")
+    each._call:check_free(2)
     if not seen[each] then total = total + 1 end
     seen[each] = true
   end

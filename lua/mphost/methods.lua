@@ -87,14 +87,8 @@ local function raise(why, level)
 end
 methods._raise = raise
 
-local function nothing_yet() end
-
--- While its items are encoded a __pack among them may call the same pool, which then looks at all of its calls: this
--- one has no jobs yet, and is not over for that.
 local function begin(call, level, job)
-  call.advance = nothing_yet
   local ok, why = pcall(call.begin, call, job)
-  call.advance = nil
   if not ok then raise(why, level) end
 end
 

@@ -57,6 +57,7 @@ end
 ---@param watcher mphost.Progress?  of what the call is a part of; none: its own
 ---@return true?
 function wait.one(call, deadline, watcher)
+  call:check_free(2)
   local pool = call.pool
   watcher = watcher or call.progress
   local slice = (watcher or pool._options.memory) and progress.EVERY or 0.25

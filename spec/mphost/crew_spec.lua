@@ -297,4 +297,15 @@ describe("A task that nobody wants any more", function()
     end
     assert.same({ 0, 0, 2 }, { lost, pool:stats().deaths, pool:stats().started })
   end)
+
+  -- Every second one dies in init, the others in their first item.
+  it("that has begun ends the row of those that died before", function()
+    helper.deadline(60)
+    local begun = mp.Value("i")
+    local _, errors = mp.map(die, mp.range(1, 15), { workers = 1, on_error = "collect", init = function()
+      if begun:add(1) % 2 == 1 then die() end
+    end })
+    for i = 1, 15 do assert.equal("crash", errors[i].kind) end
+    assert.equal(30, begun.value)
+  end)
 end)

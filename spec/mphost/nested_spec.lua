@@ -149,3 +149,121 @@ describe("a process started by a task", function()
     assert.equal(1, done.value)
   end)
 end)
+
+-- A module, so that its class goes by name and __unpack is this process's own.
+package.preload["nested_spec.hook"] = function()
+  local hook = {}
+  hook.class = { __pack = function(self) return self.v end, __unpack = function(v) return hook.unpack(v) end }
+  function hook.made(v) return setmetatable({ v = v }, hook.class) end
+  return hook
+end
+
+describe("what runs while results of a call are taken in", function()
+  local hook = require "nested_spec.hook"
+  local N = 500
+
+  -- A call of N items of the pool, of which the first result that is made calls `inside(future, pool)`.
+  local function call_with(pool, inside)
+    local future, called
+    hook.unpack = function(v)
+      if not called then
+        called = true
+        inside(future, pool)
+      end
+      return v
+    end
+    future = pool:map_async(function(x) return require "nested_spec.hook".made(x) end, mp.range(1, N))
+    return future
+  end
+
+  local function assert_whole(results)
+    assert.equal(N, results.n)
+    for i = 1, N do assert.equal(i, results[i]) end
+  end
+
+  it("may call the same pool", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool(2)
+    local done, got
+    assert_whole(call_with(pool, function(f) done = f:done() end):get())
+    assert.is_false(done)
+    assert_whole(call_with(pool, function() got = pool:apply(function() return "inner" end) end):get())
+    assert.equal("inner", got)
+    assert_whole(call_with(pool, function() got = pool:map(tostring, { 1, 2 }) end):get())
+    assert.same({ "1", "2", n = 2 }, got)
+    local imap = {}
+    local future = call_with(pool, function() for _, v in pool:imap(tostring, { 3, 4 }) do imap[#imap + 1] = v end end)
+    assert_whole(future:get())
+    assert.same({ "3", "4" }, imap)
+    assert.equal(0, pool:stats().pending)
+  end)
+
+  it("may end the call, or the pool", function()
+    helper.deadline(30)
+    for _, stop in ipairs { function(f) f:cancel() end, function(_, pool) pool:terminate() end } do
+      local pool <close> = mp.Pool(2)
+      local future = call_with(pool, stop)
+      assert.same({ nil, "cancelled", "cancelled" }, { future:get() })
+      assert.equal(0, pool:stats().pending)
+    end
+  end)
+
+  it("cannot wait for that call", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool(2)
+    local ways = {
+      function(f) f:get() end, function(f) f:wait(0.01) end, function(f) mp.wait({ f }) end,
+      function(f) for _ in mp.as_completed { f } do error "no" end end,
+      function(_, p) p:close() p:join() end,
+    }
+    for _, way in ipairs(ways) do
+      local why
+      local future = call_with(pool, function(...)
+        local ok, err = pcall(way, ...)
+        why = not ok and err
+      end)
+      assert_whole(future:get())
+      assert.truthy(tostring(why):find("nested_spec.lua:%d+: 'map_async' cannot be waited for by what runs while"))
+    end
+  end)
+
+  it("may be a finalizer", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool(2)
+    local calls = 0
+    local function again()
+      setmetatable({}, { __gc = function()
+        calls = calls + 1
+        if calls > 200 then return end
+        if calls % 2 == 0 then pool:apply(tostring, calls) else pool:submit(tostring, calls):get() end
+        again()
+      end })
+    end
+    again()
+    for _ = 1, 3 do
+      local results = pool:map(function(x) return { tostring(x), { x } } end, mp.range(1, 5000))
+      assert.equal(5000, results[5000][2][1])
+      local count = 0
+      for i, v in pool:imap(function(x) return { tostring(x), { x } } end, mp.range(1, 5000)) do
+        assert.equal(i, v[2][1])
+        count = count + 1
+      end
+      assert.equal(5000, count)
+    end
+    assert.is_true(calls > 1)
+    calls = 1000
+  end)
+
+  -- As Ctrl-C does in a __unpack.
+  it("may be interrupted", function()
+    helper.deadline(30)
+    local pool <close> = mp.Pool(2)
+    local future = call_with(pool, function() error("here:1: interrupted!", 0) end)
+    assert.truthy(tostring(error_of(future.get, future)):find("here:1: interrupted!", 1, true))
+    assert_whole(future:get()) -- it can be asked again
+    hook.unpack = function() error("here:1: interrupted!", 0) end
+    local function made(x) return require "nested_spec.hook".made(x) end
+    local err = error_of(mp.map, made, { 1, 2, 3 }, { on_error = "collect" })
+    assert.truthy(type(err) == "string" and err:find("here:1: interrupted!", 1, true))
+  end)
+end)
