@@ -383,7 +383,8 @@ static void many_by_halves(void **state) {
   for (uint32_t i = 0; i < CHUNKS; i++)
     assert_int_equal(job_wait(job, i, &m.slot, 1, CLOCK_NEVER), 1);
   assert_int_equal(seen[0], CHUNKS / 2 - 1);
-  assert_in_range(seen[1], 4, 50); /* 5, the last perhaps not counted yet; more where a slice of the sleep passes on the way */
+  assert_in_range(seen[1], 4, 50); /* 5, the last perhaps not counted yet; more where a slice of the
+                                      sleep passes on the way */
   proc_signal(&m.proc, SIGKILL);
   assert_int_equal(member_end(&m), -SIGKILL);
   munmap((void *)seen, 2 * sizeof *seen);
