@@ -86,13 +86,13 @@ static int value_m_min(lua_State *L) {
   return apply(L, number_min, number_check, 0);
 }
 static int value_m_band(lua_State *L) {
-  return apply(L, step_and, number_check, 1);
+  return apply(L, step_and, number_mask, 1);
 }
 static int value_m_bor(lua_State *L) {
-  return apply(L, step_or, number_check, 1);
+  return apply(L, step_or, number_mask, 1);
 }
 static int value_m_bxor(lua_State *L) {
-  return apply(L, step_xor, number_check, 1);
+  return apply(L, step_xor, number_mask, 1);
 }
 
 static int value_m_swap(lua_State *L) {

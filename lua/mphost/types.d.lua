@@ -157,14 +157,19 @@ function Value:max(n) end
 ---@return number before
 function Value:min(n) end
 
+---Clears the bits that are 0 in n. Of n, here and in bor and bxor, the bits above the type's width are all 0, or all 1
+---as Lua's ~ gives them: v:band(~1) clears the lowest bit, v:bxor(-1) turns all of them, whatever the type. Any other n
+---raises, and so does each on a float or a boolean.
 ---@param n integer
 ---@return integer before
 function Value:band(n) end
 
+---Sets the bits that are 1 in n, a mask as band's. In a signed type the highest is the sign.
 ---@param n integer
 ---@return integer before
 function Value:bor(n) end
 
+---Turns the bits that are 1 in n, a mask as band's.
 ---@param n integer
 ---@return integer before
 function Value:bxor(n) end

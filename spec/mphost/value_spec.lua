@@ -98,6 +98,35 @@ describe("Value", function()
     assert.same({ false, true }, { flag:swap(true), flag.value })
   end)
 
+  it("takes masks as ~ gives them", function()
+    local v = mp.Value("B", 255)
+    assert.same({ 255, 254, 127, 127 }, { v:band(~1), v:bxor(~0x7e), v:bor(-256), v:bxor(127) })
+    for letter, bits in pairs { b = 8, B = 8, h = 16, H = 16, i = 32, I = 32 } do
+      local most = (1 << bits) - 1 -- all bits of the width
+      local all = letter:find "%l" and -1 or most
+      local w = mp.Value(letter)
+      assert.equal(0, w:bxor(-1))
+      assert.equal(all, w:bxor(most))
+      assert.equal(0, w:bor(most))
+      assert.equal(all, w:band(-2))
+      assert.equal(all & ~1, w:band(most - 1))
+      assert.equal(all & ~1, w:bor(0))
+      assert.equal(all & ~1, w:band(-most - 1)) -- the bits of the width are 0
+      assert.equal(0, w:bor(1 << (bits - 1))) -- the sign's, where there is one
+      assert.equal(letter:find "%l" and -1 << (bits - 1) or 1 << (bits - 1), w.value)
+      for _, beyond in ipairs { most + 1, -most - 2, math.maxinteger, math.mininteger } do
+        local why = ("(%d is out of range for type '%s')"):format(beyond, letter)
+        raises("bad argument #1 to 'band' " .. why, function() w:band(beyond) end)
+        raises("bad argument #1 to 'bor' " .. why, function() w:bor(beyond) end)
+        raises("bad argument #1 to 'bxor' " .. why, function() w:bxor(beyond) end)
+      end
+    end
+    for letter in ("lLjJT"):gmatch "." do
+      local w = mp.Value(letter, -1)
+      assert.same({ -1, math.maxinteger, 0 }, { w:band(math.maxinteger), w:bxor(math.maxinteger), w.value })
+    end
+  end)
+
   it("compares and swaps", function()
     local v = mp.Value("i", 1)
     assert.is_true(v:cas(1, 2))
