@@ -104,7 +104,7 @@ static int value_m_swap(lua_State *L) {
 static int value_m_cas(lua_State *L) {
   struct cell *cell = check_to_change(L);
   const struct number *type = number_of(cell->type);
-  lua_pushboolean(L, cell_replace(cell, number_check(L, 2, type), number_check(L, 3, type)));
+  lua_pushboolean(L, cell_cas(cell, number_check(L, 2, type), number_check(L, 3, type)));
   return 1;
 }
 

@@ -178,7 +178,8 @@ function Value:bxor(n) end
 ---@return number|boolean before
 function Value:swap(x) end
 
----Makes it `new` if it is `old`.
+---Makes it `new` if it is `old`, by `==`: -0.0 is 0.0, and a NaN is never `old`. Of type "f" `old` is rounded first, as
+---the value was.
 ---@param old number|boolean
 ---@param new number|boolean
 ---@return boolean done
@@ -190,7 +191,7 @@ function Value:cas(old, new) end
 ---@return number|boolean after
 function Value:update(f) end
 
----Sleeps until it differs from `old`.
+---Sleeps until it differs from `old`, by `==` as in cas: a NaN differs from all.
 ---@param old number|boolean
 ---@param timeout number?
 ---@return true?
@@ -297,7 +298,7 @@ function Array:fill(x, i, j) end
 ---@return number before
 function Array:add(i, n) end
 
----Makes element i `new` if it is `old`.
+---Makes element i `new` if it is `old`, as Value:cas.
 ---@param i integer
 ---@param old number|boolean
 ---@param new number|boolean

@@ -138,6 +138,24 @@ describe("Value", function()
     assert.is_false(flag:cas(false, true))
   end)
 
+  it("compares as == does", function()
+    for letter in ("fdn"):gmatch "." do
+      local v, nan = mp.Value(letter, -0.0), 0 / 0
+      assert.equal("timeout", select(3, v:wait(0.0, 0)))
+      assert.is_true(v:cas(0, 0.0))
+      assert.equal(math.huge, 1 / v.value)
+      assert.equal("timeout", select(3, v:wait(-0.0, 0)))
+      assert.is_true(v:cas(-0.0, nan))
+      assert.is_false(v:cas(nan, 1))
+      assert.is_false(v:cas(v.value, 1))
+      assert.is_true(v:wait(nan))
+      assert.equal(3, v:update(function(x) return x == x and x or 3.0 end)) -- which compares bits
+      v.value = 0.1
+      assert.is_true(v:cas(0.1, 1)) -- `old` is rounded as the value was
+    end
+    assert.is_true(mp.Value("i", 3):cas(3.0, 1))
+  end)
+
   it("wraps only where 64 bits do", function()
     local v = mp.Value("j", math.maxinteger)
     assert.equal(math.maxinteger, v:add(1))
