@@ -202,6 +202,10 @@ function Value:wait(old, timeout) end
 ---Wakes who waits, though nothing has changed: they look again.
 function Value:notify() end
 
+---Gives this process's hold up: what is done with the handle later raises. The number lives as long as any process or
+---message holds it.
+function Value:close() end
+
 ---@alias mphost.Key string|integer|boolean  whole floats count as integers; anything else raises
 
 ---A hash table that all processes of the family share. Values are all that can be sent, handles and other Dicts
@@ -214,6 +218,9 @@ function Value:notify() end
 ---
 ---`pairs(d)` walks over a snapshot, in no order: all keys and values as they were together at one moment; d may be
 ---changed meanwhile. `#d` is the exact number of keys.
+---
+---There is no method `close`, which would be one key less: `local d <close> = mp.Dict()` gives this process's hold up
+---at the end of the scope, and so does the collector.
 ---@class mphost.Dict
 ---@field [mphost.Key] any
 local Dict = {}
