@@ -371,13 +371,14 @@ function Array:chunks(n, sep) end
 function Array:flush() end
 
 ---A Lock or an RLock: held by one thread of one process at a time. What was taken through a handle is given back when
----that is closed or collected, and when the process dies.
+---that is closed, when its Lua state is, and when the process dies; one that is merely forgotten is not collected
+---while it holds the lock.
 ---@class mphost.Lock
 local Lock = {}
 
 ---Takes it; waits while another holds it. Raises when this process holds it, it is a plain Lock and there is no
----timeout, and when this thread holds 2000 locks. A handle through which it is held is not collected: `d.lock:acquire()`
----of a shared table d holds it until `d.lock:release()`.
+---timeout, and when this thread holds 2000 locks. `d.lock:acquire()` of a shared table d holds it until
+---`d.lock:release()`.
 ---@param timeout number?
 ---@return mphost.Lock? itself  as a to-be-closed variable it gives back at the end of the scope
 ---@return string? message  or "owner died": its last holder did, what it protects may be half done
