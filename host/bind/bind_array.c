@@ -291,7 +291,7 @@ static int array_m_cas(lua_State *L) {
   struct array_handle *array = array_check_writable(L, 1);
   uint64_t i = check_index(L, 2, array);
   uint64_t old = number_check(L, 3, array->span.type), new = number_check(L, 4, array->span.type);
-  lua_pushboolean(L, span_replace(&array->span, i, old, new));
+  lua_pushboolean(L, span_cas(&array->span, i, old, new));
   return 1;
 }
 

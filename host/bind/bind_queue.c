@@ -162,8 +162,9 @@ static int queue_m_tostring(lua_State *L) {
   if (handle->object == 0)
     lua_pushliteral(L, "Queue (closed handle)");
   else
-    lua_pushfstring(L, "Queue #%I (%I messages)", (lua_Integer)handle->object,
-                    (lua_Integer)queue_length(handle->object));
+    lua_pushfstring(L, "Queue #%I (%I messages%s)", (lua_Integer)handle->object,
+                    (lua_Integer)queue_length(handle->object),
+                    queue_is_closed(handle->object) ? ", closed" : "");
   return 1;
 }
 

@@ -86,13 +86,13 @@ static int value_m_min(lua_State *L) {
   return apply(L, number_min, number_check, 0);
 }
 static int value_m_band(lua_State *L) {
-  return apply(L, step_and, number_check, 1);
+  return apply(L, step_and, number_mask, 1);
 }
 static int value_m_bor(lua_State *L) {
-  return apply(L, step_or, number_check, 1);
+  return apply(L, step_or, number_mask, 1);
 }
 static int value_m_bxor(lua_State *L) {
-  return apply(L, step_xor, number_check, 1);
+  return apply(L, step_xor, number_mask, 1);
 }
 
 static int value_m_swap(lua_State *L) {
@@ -104,7 +104,7 @@ static int value_m_swap(lua_State *L) {
 static int value_m_cas(lua_State *L) {
   struct cell *cell = check_to_change(L);
   const struct number *type = number_of(cell->type);
-  lua_pushboolean(L, cell_replace(cell, number_check(L, 2, type), number_check(L, 3, type)));
+  lua_pushboolean(L, cell_cas(cell, number_check(L, 2, type), number_check(L, 3, type)));
   return 1;
 }
 
@@ -136,11 +136,10 @@ static int value_m_update(lua_State *L) {
 }
 
 static int value_m_wait(lua_State *L) {
-  struct cell *cell = check(L);
-  uint64_t old = number_check(L, 2, number_of(cell->type));
+  uint64_t old = number_check(L, 2, number_of(check(L)->type));
   int64_t deadline = bind_deadline(L, 3);
   int rc;
-  do rc = cell_wait(cell, old, deadline);
+  do rc = cell_wait(check(L), old, deadline); /* a debug hook may have closed it */
   while (interrupt_again(L, rc));
   if (rc < 0) return bind_fail(L, rc);
   lua_pushboolean(L, 1);
@@ -150,6 +149,17 @@ static int value_m_wait(lua_State *L) {
 static int value_m_notify(lua_State *L) {
   cell_notify(check(L));
   return 0;
+}
+
+/* A handle with a metatable of its own (warm.h) luaL_checkudata would not know. */
+static struct handle *check_class(lua_State *L) {
+  struct handle *handle = handle_as(L, 1, bind_value_class);
+  return handle ? handle : luaL_checkudata(L, 1, bind_value_class);
+}
+
+static int value_m_close(lua_State *L) {
+  check_class(L);
+  return handle_close(L);
 }
 
 /* ---- v.value ---- */
@@ -194,8 +204,7 @@ static int value_newindex(lua_State *L) {
 }
 
 static int value_tostring(lua_State *L) {
-  struct handle *handle = handle_as(L, 1, bind_value_class);
-  if (!handle) handle = luaL_checkudata(L, 1, bind_value_class);
+  const struct handle *handle = check_class(L);
   if (handle->object == 0) {
     lua_pushliteral(L, "Value (closed handle)");
     return 1;
@@ -208,13 +217,11 @@ static int value_tostring(lua_State *L) {
 
 void bind_value(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"add", value_m_add},   {"sub", value_m_sub},
-      {"max", value_m_max},   {"min", value_m_min},
-      {"band", value_m_band}, {"bor", value_m_bor},
-      {"bxor", value_m_bxor}, {"swap", value_m_swap},
-      {"cas", value_m_cas},   {"update", value_m_update},
-      {"wait", value_m_wait}, {"notify", value_m_notify},
-      {NULL, NULL},
+      {"add", value_m_add},       {"sub", value_m_sub},   {"max", value_m_max},
+      {"min", value_m_min},       {"band", value_m_band}, {"bor", value_m_bor},
+      {"bxor", value_m_bxor},     {"swap", value_m_swap}, {"cas", value_m_cas},
+      {"update", value_m_update}, {"wait", value_m_wait}, {"notify", value_m_notify},
+      {"close", value_m_close},   {NULL, NULL},
   };
   bind_class(L, bind_value_class, methods, handle_close);
   luaL_getmetatable(L, bind_value_class);

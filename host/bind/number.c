@@ -38,6 +38,14 @@ uint64_t number_operand(lua_State *L, int arg, const struct number *type) {
   return (uint64_t)luaL_checkinteger(L, arg);
 }
 
+uint64_t number_mask(lua_State *L, int arg, const struct number *type) {
+  int whole, width = 8 * type->bytes, above = 64 - width;
+  lua_Integer x = lua_tointegerx(L, arg, &whole);
+  if (!whole || !above || (x >> width != 0 && x >> width != -1)) return number_check(L, arg, type);
+  uint64_t top = (uint64_t)x << above;
+  return type->is_signed ? (uint64_t)((int64_t)top >> above) : top >> above;
+}
+
 uint64_t number_check(lua_State *L, int arg, const struct number *type) {
   uint64_t bits;
   if (!number_read(L, arg, type, &bits)) luaL_argerror(L, arg, lua_tostring(L, -1));

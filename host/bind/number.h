@@ -18,6 +18,10 @@ uint64_t number_check(lua_State *L, int arg, const struct number *type);
  * counts. */
 uint64_t number_operand(lua_State *L, int arg, const struct number *type);
 
+/* The bits of a mask for an integer of the type: any integer whose bits above the type's width are
+ * all 0, or all 1 as Lua's ~ gives them. */
+uint64_t number_mask(lua_State *L, int arg, const struct number *type);
+
 /* The type that a letter at an argument names; raises when it is none. */
 const struct number *number_checktype(lua_State *L, int arg);
 

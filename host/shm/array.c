@@ -75,6 +75,16 @@ int span_replace(const struct span *span, uint64_t i, uint64_t expected, uint64_
   }
 }
 
+/* Once, but for the zeros: they are equal and differ in a bit. */
+int span_cas(const struct span *span, uint64_t i, uint64_t old, uint64_t bits) {
+  uint64_t before = old;
+  while (number_equal(span->type, before, old)) { /* false at once for a NaN */
+    if (span_replace(span, i, before, bits)) return 1;
+    before = span_load(span, i);
+  }
+  return 0;
+}
+
 int span_apply(const struct span *span, uint64_t i, number_step *step, uint64_t x,
                uint64_t *before) {
   uint64_t after;

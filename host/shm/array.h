@@ -60,6 +60,8 @@ static inline struct span span_part(struct span whole, uint64_t first, uint64_t 
 void span_store(const struct span *span, uint64_t i, uint64_t bits);
 /* Writes `bits` if the element is still `expected`, bit for bit: 1 done, 0 not. */
 int span_replace(const struct span *span, uint64_t i, uint64_t expected, uint64_t bits);
+/* Writes `bits` if the element equals `old` (number_equal): 1 done, 0 not. */
+int span_cas(const struct span *span, uint64_t i, uint64_t old, uint64_t bits);
 /* Applies a step, again and again until nobody came between: 0 and the value before, or -ERANGE. */
 int span_apply(const struct span *span, uint64_t i, number_step *step, uint64_t x,
                uint64_t *before);

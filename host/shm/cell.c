@@ -63,11 +63,24 @@ int cell_replace(struct cell *cell, uint64_t expected, uint64_t bits) {
   return 1;
 }
 
+/* Once, but for the zeros: they are equal and differ in a bit. */
+int cell_cas(struct cell *cell, uint64_t old, uint64_t bits) {
+  const struct number *type = number_of(cell->type);
+  uint64_t before = old;
+  while (number_equal(type, before, old)) { /* false at once for a NaN */
+    if (!atomic_compare_exchange_strong(&cell->bits, &before, bits)) continue;
+    cell_notify(cell);
+    return 1;
+  }
+  return 0;
+}
+
 int cell_wait(struct cell *cell, uint64_t old, int64_t deadline) {
+  const struct number *type = number_of(cell->type);
   for (;;) {
     uint32_t changes = atomic_load(&cell->changes);
     atomic_store(&cell->asleep, 1);
-    if (atomic_load(&cell->bits) != old) return 0;
+    if (!number_equal(type, atomic_load(&cell->bits), old)) return 0;
     if (deadline != CLOCK_NEVER && clock_now() >= deadline) return -ETIMEDOUT;
     if (futex_wait(&cell->changes, changes, clock_slice(deadline)) == -EINTR) return -EINTR;
   }

@@ -30,10 +30,12 @@ uint64_t cell_swap(struct cell *cell, uint64_t bits);
 uint64_t cell_add(struct cell *cell, uint64_t x);
 /* Applies a step, again and again until nobody came between: 0 and the value before, or -ERANGE. */
 int cell_apply(struct cell *cell, number_step *step, uint64_t x, uint64_t *before);
-/* Writes `bits` if the value is still `expected`: 1 done, 0 not. */
+/* Writes `bits` if the value is still `expected`, bit for bit: 1 done, 0 not. */
 int cell_replace(struct cell *cell, uint64_t expected, uint64_t bits);
+/* Writes `bits` if the value equals `old` (number_equal): 1 done, 0 not. */
+int cell_cas(struct cell *cell, uint64_t old, uint64_t bits);
 
-/* Sleeps until the bits differ from `old`: 0, -ETIMEDOUT, -EINTR. */
+/* Sleeps while the value equals `old` (number_equal): 0, -ETIMEDOUT, -EINTR. */
 int cell_wait(struct cell *cell, uint64_t old, int64_t deadline);
 /* Wakes whoever sleeps on it: they look at the value again. */
 void cell_notify(struct cell *cell);

@@ -58,6 +58,11 @@ static inline double number_float(uint64_t bits) {
   return x;
 }
 
+/* As Lua's ==: zeros of both signs are equal, and a NaN equals nothing, itself included. */
+static inline int number_equal(const struct number *type, uint64_t a, uint64_t b) {
+  return type->is_float ? number_float(a) == number_float(b) : a == b;
+}
+
 /* Steps from the value before to the value after; `x` is the operand, all of the type `letter`. 0,
    or -ERANGE: the result is not one of the type's. Integers of 64 bits wrap. NaN is neither less
    nor more than anything. */

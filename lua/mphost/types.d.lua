@@ -157,14 +157,19 @@ function Value:max(n) end
 ---@return number before
 function Value:min(n) end
 
+---Clears the bits that are 0 in n. Of n, here and in bor and bxor, the bits above the type's width are all 0, or all 1
+---as Lua's ~ gives them: v:band(~1) clears the lowest bit, v:bxor(-1) turns all of them, whatever the type. Any other n
+---raises, and so does each on a float or a boolean.
 ---@param n integer
 ---@return integer before
 function Value:band(n) end
 
+---Sets the bits that are 1 in n, a mask as band's. In a signed type the highest is the sign.
 ---@param n integer
 ---@return integer before
 function Value:bor(n) end
 
+---Turns the bits that are 1 in n, a mask as band's.
 ---@param n integer
 ---@return integer before
 function Value:bxor(n) end
@@ -173,7 +178,8 @@ function Value:bxor(n) end
 ---@return number|boolean before
 function Value:swap(x) end
 
----Makes it `new` if it is `old`.
+---Makes it `new` if it is `old`, by `==`: -0.0 is 0.0, and a NaN is never `old`. Of type "f" `old` is rounded first, as
+---the value was.
 ---@param old number|boolean
 ---@param new number|boolean
 ---@return boolean done
@@ -185,7 +191,7 @@ function Value:cas(old, new) end
 ---@return number|boolean after
 function Value:update(f) end
 
----Sleeps until it differs from `old`.
+---Sleeps until it differs from `old`, by `==` as in cas: a NaN differs from all.
 ---@param old number|boolean
 ---@param timeout number?
 ---@return true?
@@ -195,6 +201,10 @@ function Value:wait(old, timeout) end
 
 ---Wakes who waits, though nothing has changed: they look again.
 function Value:notify() end
+
+---Gives this process's hold up: what is done with the handle later raises. The number lives as long as any process or
+---message holds it.
+function Value:close() end
 
 ---@alias mphost.Key string|integer|boolean  whole floats count as integers; anything else raises
 
@@ -208,6 +218,9 @@ function Value:notify() end
 ---
 ---`pairs(d)` walks over a snapshot, in no order: all keys and values as they were together at one moment; d may be
 ---changed meanwhile. `#d` is the exact number of keys.
+---
+---There is no method `close`, which would be one key less: `local d <close> = mp.Dict()` gives this process's hold up
+---at the end of the scope, and so does the collector.
 ---@class mphost.Dict
 ---@field [mphost.Key] any
 local Dict = {}
@@ -292,7 +305,7 @@ function Array:fill(x, i, j) end
 ---@return number before
 function Array:add(i, n) end
 
----Makes element i `new` if it is `old`.
+---Makes element i `new` if it is `old`, as Value:cas.
 ---@param i integer
 ---@param old number|boolean
 ---@param new number|boolean
@@ -358,13 +371,14 @@ function Array:chunks(n, sep) end
 function Array:flush() end
 
 ---A Lock or an RLock: held by one thread of one process at a time. What was taken through a handle is given back when
----that is closed or collected, and when the process dies.
+---that is closed, when its Lua state is, and when the process dies; one that is merely forgotten is not collected
+---while it holds the lock.
 ---@class mphost.Lock
 local Lock = {}
 
 ---Takes it; waits while another holds it. Raises when this process holds it, it is a plain Lock and there is no
----timeout, and when this thread holds 2000 locks. A handle through which it is held is not collected: `d.lock:acquire()`
----of a shared table d holds it until `d.lock:release()`.
+---timeout, and when this thread holds 2000 locks. `d.lock:acquire()` of a shared table d holds it until
+---`d.lock:release()`.
 ---@param timeout number?
 ---@return mphost.Lock? itself  as a to-be-closed variable it gives back at the end of the scope
 ---@return string? message  or "owner died": its last holder did, what it protects may be half done

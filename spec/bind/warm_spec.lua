@@ -57,6 +57,8 @@ describe("A handle that is used much", function()
       function(v) v.add(nil, 1) end,
       function(v) v.add(io.stdout, 1) end,
       function(v) v.add(mp.Lock(), 1) end,
+      function(v) v.close(mp.Lock()) end,
+      function(v) v.close(setmetatable({}, getmetatable(v))) end,
       function(v) v.add(("x"):rep(40), 1) end, -- as long as a handle
       function(v) v.add(table.move({}, 1, 40, 1, {}), 1) end,
       function(v) v.add(setmetatable({}, getmetatable(v)), 1) end,
@@ -90,6 +92,14 @@ describe("A handle that is used much", function()
       local ok, expected = pcall(use, closed(mp.Value "i"))
       local same, got = pcall(use, closed(warm(mp.Value "i")))
       assert.same({ ok, tostring(expected) }, { same, tostring(got) }, "use " .. i)
+    end
+    for i, use in ipairs(list) do
+      local v = warm(mp.Value "i")
+      local ok, expected = pcall(use, closed(mp.Value "i"))
+      v:close()
+      v:close()
+      local same, got = pcall(use, v)
+      assert.same({ ok, tostring(expected) }, { same, tostring(got) }, "use after close " .. i)
     end
     local v = closed(mp.Value "i")
     for _ = 1, 100000 do pcall(v.add, v, 1) end

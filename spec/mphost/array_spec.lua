@@ -85,6 +85,12 @@ describe("Array", function()
     local flags = mp.Array("?", 1)
     assert.is_true(flags:cas(1, false, true))
     assert.is_false(flags:cas(1, false, true))
+    for _, letter in ipairs { "f", "d" } do
+      local zero, nan = mp.Array(letter, { -0.0, 0.1 }), 0 / 0
+      assert.is_true(zero:cas(1, 0.0, nan)) -- as == compares
+      assert.is_false(zero:cas(1, nan, 1))
+      assert.is_true(zero:cas(2, 0.1, 1))
+    end
   end)
 
   it("adds as one step, in 4 processes", function()

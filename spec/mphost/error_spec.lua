@@ -48,6 +48,15 @@ describe("errors.describe", function()
     assert.equal("killed by SIGSEGV", errors.describe(-11))
     assert.equal("killed by SIGABRT (core dumped)", errors.describe(-6, true))
     assert.equal("killed by signal 64", errors.describe(-64))
+    local all = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP " ..
+      "TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+    local n = 0
+    for name in all:gmatch "%w+" do
+      n = n + 1
+      assert.equal("killed by SIG" .. name, errors.describe(-n))
+    end
+    assert.equal(31, n)
+    assert.equal("killed by signal 32", errors.describe(-32))
     assert.truthy(errors.describe("unknown"):find "^ended")
   end)
 end)

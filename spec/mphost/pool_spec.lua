@@ -15,7 +15,11 @@ local function each_worker(pool, n, f)
   return pool:map(function()
     local result = f()
     met:add(1)
-    while met.value < n do met:wait(met.value) end
+    local now = met.value -- read once: another may come between two readings
+    while now < n do
+      met:wait(now)
+      now = met.value
+    end
     return result
   end, mp.range(1, n), { chunk = 1 })
 end

@@ -98,6 +98,35 @@ describe("Value", function()
     assert.same({ false, true }, { flag:swap(true), flag.value })
   end)
 
+  it("takes masks as ~ gives them", function()
+    local v = mp.Value("B", 255)
+    assert.same({ 255, 254, 127, 127 }, { v:band(~1), v:bxor(~0x7e), v:bor(-256), v:bxor(127) })
+    for letter, bits in pairs { b = 8, B = 8, h = 16, H = 16, i = 32, I = 32 } do
+      local most = (1 << bits) - 1 -- all bits of the width
+      local all = letter:find "%l" and -1 or most
+      local w = mp.Value(letter)
+      assert.equal(0, w:bxor(-1))
+      assert.equal(all, w:bxor(most))
+      assert.equal(0, w:bor(most))
+      assert.equal(all, w:band(-2))
+      assert.equal(all & ~1, w:band(most - 1))
+      assert.equal(all & ~1, w:bor(0))
+      assert.equal(all & ~1, w:band(-most - 1)) -- the bits of the width are 0
+      assert.equal(0, w:bor(1 << (bits - 1))) -- the sign's, where there is one
+      assert.equal(letter:find "%l" and -1 << (bits - 1) or 1 << (bits - 1), w.value)
+      for _, beyond in ipairs { most + 1, -most - 2, math.maxinteger, math.mininteger } do
+        local why = ("(%d is out of range for type '%s')"):format(beyond, letter)
+        raises("bad argument #1 to 'band' " .. why, function() w:band(beyond) end)
+        raises("bad argument #1 to 'bor' " .. why, function() w:bor(beyond) end)
+        raises("bad argument #1 to 'bxor' " .. why, function() w:bxor(beyond) end)
+      end
+    end
+    for letter in ("lLjJT"):gmatch "." do
+      local w = mp.Value(letter, -1)
+      assert.same({ -1, math.maxinteger, 0 }, { w:band(math.maxinteger), w:bxor(math.maxinteger), w.value })
+    end
+  end)
+
   it("compares and swaps", function()
     local v = mp.Value("i", 1)
     assert.is_true(v:cas(1, 2))
@@ -107,6 +136,24 @@ describe("Value", function()
     assert.is_true(d:cas(0.5, 1))
     assert.is_true(flag:cas(false, true))
     assert.is_false(flag:cas(false, true))
+  end)
+
+  it("compares as == does", function()
+    for letter in ("fdn"):gmatch "." do
+      local v, nan = mp.Value(letter, -0.0), 0 / 0
+      assert.equal("timeout", select(3, v:wait(0.0, 0)))
+      assert.is_true(v:cas(0, 0.0))
+      assert.equal(math.huge, 1 / v.value)
+      assert.equal("timeout", select(3, v:wait(-0.0, 0)))
+      assert.is_true(v:cas(-0.0, nan))
+      assert.is_false(v:cas(nan, 1))
+      assert.is_false(v:cas(v.value, 1))
+      assert.is_true(v:wait(nan))
+      assert.equal(3, v:update(function(x) return x == x and x or 3.0 end)) -- which compares bits
+      v.value = 0.1
+      assert.is_true(v:cas(0.1, 1)) -- `old` is rounded as the value was
+    end
+    assert.is_true(mp.Value("i", 3):cas(3.0, 1))
   end)
 
   it("wraps only where 64 bits do", function()
@@ -257,6 +304,24 @@ describe("Value", function()
     raises("function expected, got", function() v:update(1) end)
     raises("number expected, got", function() v:wait() end)
     assert.same({ 0, 100, false }, { v.value, b.value, flag.value })
+  end)
+
+  it("is closed as other handles are", function()
+    local v, q <close> = mp.Value("i", 3), mp.Queue()
+    q:put(v)
+    v:close()
+    v:close()
+    assert.equal("Value (closed handle)", tostring(v))
+    raises("the Value cannot be used: it is closed", function() return v.value end)
+    raises("the Value cannot be used: it is closed", function() v.value = 1 end)
+    raises("calling 'add' on bad self (it is closed)", function() v:add(1) end)
+    raises("cannot send value: a handle that is closed", function() q:put(v) end)
+    local other = q:get()
+    assert.equal(3, other.value) -- who has another hold keeps it
+    raises("it is closed", function() other:update(function() other:close() return 1 end) end)
+    raises("bad argument #1 to 'close' (mphost.Value expected, got mphost.Queue)", function() v.close(q) end)
+    raises("mphost.Value expected, got no value", function() v.close() end)
+    assert.equal(0, #q)
   end)
 
   it("shows itself", function()

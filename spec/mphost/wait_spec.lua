@@ -43,7 +43,14 @@ describe("mp.wait", function()
 
   it("holds for more members than fit in one system call", function()
     local list, gate = {}, mp.Value("i")
-    for i = 1, 40 do list[i] = mp.spawn(function() while gate.value < i do gate:wait(gate.value) end end) end
+    local function pass(i)
+      local now = gate.value -- read once: what it is told to wait for is what it has seen
+      while now < i do
+        gate:wait(now)
+        now = gate.value
+      end
+    end
+    for i = 1, 40 do list[i] = mp.spawn(pass, i) end
     local queues = {}
     for i = 1, 200 do queues[i] = mp.Queue() end
     table.move(list, 1, #list, 201, queues)

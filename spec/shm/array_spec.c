@@ -59,6 +59,27 @@ static void signs_survive(void **state) {
   }
 }
 
+static void elements_are_compared_as_lua_does(void **state) {
+  (void)state;
+  for (const char *c = "fd"; *c; c++) {
+    struct span span = new_span(*c, 3);
+    uint64_t nan = number_bits(NAN), zero = number_bits(0.0), minus_zero = number_bits(-0.0);
+    assert_int_equal(span_cas(&span, 1, minus_zero, minus_zero), 1);
+    assert_true(span_load(&span, 1) == minus_zero);
+    assert_int_equal(span_cas(&span, 1, number_bits(1), nan), 0);
+    assert_int_equal(span_cas(&span, 1, zero, nan), 1);
+    assert_int_equal(span_cas(&span, 1, nan, zero), 0);
+    assert_true(isnan(number_float(span_load(&span, 1))));
+    assert_int_equal(span_load(&span, 0) + span_load(&span, 2), 0);
+    drop();
+  }
+  struct span span = new_span('h', 1);
+  assert_int_equal(span_cas(&span, 0, 0, (uint64_t)-7), 1);
+  assert_int_equal(span_cas(&span, 0, 7, 0), 0);
+  assert_int_equal(span_cas(&span, 0, (uint64_t)-7, 0), 1);
+  drop();
+}
+
 static void steps_stay_in_range(void **state) {
   (void)state;
   struct span span = new_span('B', 3);
@@ -219,6 +240,7 @@ int main(void) {
   const struct CMUnitTest cases[] = {
       spec_case(elements_have_their_width),
       spec_case(signs_survive),
+      spec_case(elements_are_compared_as_lua_does),
       spec_case(steps_stay_in_range),
       spec_case(members_share_elements),
       spec_case(fill_copy_sum_best),

@@ -1,6 +1,8 @@
 /* Cells: each operation is one step, and sleepers hear of changes. */
 #include "support.h"
 
+#include <math.h>
+
 #include "shm/cell.h"
 
 static uint64_t offset, hold;
@@ -37,6 +39,26 @@ static void reads_and_writes(void **state) {
   assert_int_equal(cell_load(cell), UINT64_MAX);
   assert_int_equal(cell_replace(cell, UINT64_MAX, 8), 1);
   assert_int_equal(cell_load(cell), 8);
+}
+
+static void compares_as_lua_does(void **state) {
+  (void)state;
+  assert_int_equal(cell_cas(cell, 4, 6), 0);
+  assert_int_equal(cell_cas(cell, 5, 6), 1);
+  assert_int_equal(cell_load(cell), 6);
+  uint64_t other;
+  struct cell *d = heap_payload(cell_new('d', number_bits(-0.0), family_ledger(), &other));
+  uint64_t nan = number_bits(NAN), zero = number_bits(0.0), minus_zero = number_bits(-0.0);
+  assert_int_equal(cell_wait(d, zero, 0), -ETIMEDOUT);
+  assert_int_equal(cell_cas(d, zero, zero), 1);
+  assert_int_equal(cell_wait(d, minus_zero, 0), -ETIMEDOUT);
+  assert_int_equal(cell_load(d), zero);
+  assert_int_equal(cell_cas(d, minus_zero, nan), 1);
+  assert_int_equal(cell_cas(d, nan, zero), 0);
+  assert_int_equal(cell_load(d), nan);
+  assert_int_equal(cell_wait(d, nan, 0), 0);
+  assert_int_equal(cell_replace(d, nan, zero), 1);
+  object_drop(other);
 }
 
 static void applies_steps(void **state) {
@@ -96,6 +118,25 @@ static void one_replaces(void **state) {
   for (int i = 0; i < 4; i++) assert_int_equal(member_end(&m[i]), 0);
   for (int i = 0; i < 4 * TIMES / 10; i++) assert_int_equal(taken[i], 1);
   munmap((void *)taken, 4 * TIMES / 10 * sizeof *taken);
+}
+
+/* Zeros of both signs come and go: a cas that is not done has found something else. */
+static void zeros_run(void *arg) {
+  uint64_t zero = number_bits(*(double *)arg);
+  for (int i = 0; i < TIMES; i++) must(cell_cas(cell, zero, number_bits(-number_float(zero))) == 1);
+}
+
+static void a_zero_is_never_missed(void **state) {
+  (void)state;
+  uint64_t other;
+  struct cell *before = cell;
+  double plus = 0.0, minus = -0.0;
+  cell = heap_payload(cell_new('d', number_bits(plus), family_ledger(), &other));
+  struct member a = member_start(zeros_run, &plus), b = member_start(zeros_run, &minus);
+  assert_int_equal(member_end(&a), 0);
+  assert_int_equal(member_end(&b), 0);
+  cell = before;
+  object_drop(other);
 }
 
 static void waits_until_it_differs(void **state) {
@@ -190,7 +231,7 @@ int main(void) {
       a_case(reads_and_writes),       a_case(applies_steps),        a_case(adds_and_wraps),
       a_case(nothing_is_lost),        a_case(one_replaces),         a_case(waits_until_it_differs),
       a_case(every_write_wakes_all),  a_case(notified_for_nothing), a_case(hand_over),
-      a_case(a_signal_ends_the_wait),
+      a_case(a_signal_ends_the_wait), a_case(compares_as_lua_does), a_case(a_zero_is_never_missed),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);
 }

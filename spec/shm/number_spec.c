@@ -48,6 +48,19 @@ static void floats_round_to_their_width(void **state) {
   assert_true(isnan(number_float(number_round(number_of('f'), NAN))));
 }
 
+/* As Lua's ==: not as bits. */
+static void equal_numbers(void **state) {
+  (void)state;
+  const struct number *d = number_of('d'), *j = number_of('j');
+  uint64_t nan = number_bits(NAN), zero = number_bits(0.0), minus_zero = number_bits(-0.0);
+  assert_true(zero != minus_zero && number_equal(d, zero, minus_zero));
+  assert_false(number_equal(d, nan, nan) || number_equal(number_of('f'), nan, zero));
+  assert_true(number_equal(d, number_bits(INFINITY), number_bits(INFINITY)));
+  assert_false(number_equal(d, number_bits(0.5), number_bits(-0.5)));
+  assert_true(number_equal(j, nan, nan));
+  assert_false(number_equal(j, zero, minus_zero));
+}
+
 static uint64_t step(number_step *with, char letter, uint64_t before, uint64_t x) {
   uint64_t after = 99;
   assert_int_equal(with((uint32_t)letter, before, x, &after), 0);
@@ -79,6 +92,7 @@ int main(void) {
       spec_case(letters_are_string_packs),
       spec_case(ranges_end_where_they_should),
       spec_case(floats_round_to_their_width),
+      spec_case(equal_numbers),
       spec_case(steps),
   };
   return cmocka_run_group_tests(cases, NULL, NULL);

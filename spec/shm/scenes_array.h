@@ -84,9 +84,9 @@ static void element_store_act(void) {
   span_store(&span, 7, number_bits(3.5));
 }
 
-static void element_replace_act(void) {
+static void element_cas_act(void) {
   struct span span = elements();
-  must(span_replace(&span, 7, number_bits(1.5), number_bits(3.5)));
+  must(span_cas(&span, 7, number_bits(1.5), number_bits(3.5)));
 }
 
 static void fill_act(void) {
@@ -187,7 +187,7 @@ static const struct scene array_scenes[] = {
     {"object_drop of the last slice", .arm = slice_last_arm, .act = slice_drop_act, .every = 3},
     {"span_apply", .prepare = new_floats, .act = element_act, .verify = element_verify},
     {"span_store", .prepare = new_floats, .act = element_store_act, .verify = element_verify},
-    {"span_replace", .prepare = new_floats, .act = element_replace_act, .verify = element_verify},
+    {"span_cas", .prepare = new_floats, .act = element_cas_act, .verify = element_verify},
     {"span_fill", .prepare = new_floats, .act = fill_act, .verify = whole_elements_verify},
     {"span_copy", .prepare = two_halves, .act = copy_act, .verify = whole_elements_verify},
     {"file_new", .prepare = new_path, .act = file_new_act, .verify = path_verify, .every = 7},

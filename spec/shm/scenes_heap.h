@@ -166,6 +166,10 @@ static void add_act(void) {
   cell_add(heap_payload(thing), 10);
 }
 
+static void cas_act(void) {
+  must(cell_cas(heap_payload(thing), 5, 15));
+}
+
 static enum outcome apply_verify(void) {
   uint64_t before;
   assert_int_equal(cell_apply(heap_payload(thing), add, 1, &before), 0);
@@ -295,6 +299,8 @@ static const struct scene heap_scenes[] = {
     {"cell_apply for a sleeper", .prepare = sleeping_on_cell, .act = apply_act,
      .verify = cell_woken_verify},
     {"cell_add for a sleeper", .prepare = sleeping_on_cell, .act = add_act,
+     .verify = cell_woken_verify},
+    {"cell_cas for a sleeper", .prepare = sleeping_on_cell, .act = cas_act,
      .verify = cell_woken_verify},
     {"family_claim", .prepare = lone_thing, .act = claim_act, .verify = claim_verify},
     {"family_reap", .arm = reap_arm, .act = reap_act, .verify = reap_verify, .every = 7},
