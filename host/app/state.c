@@ -99,7 +99,8 @@ static void *alloc_keeping(void *user, void *block, size_t old, size_t new) {
     if (!block || old <= MAPPED || !memory_keep(block)) free(block);
     return NULL;
   }
-  void *made = !block && new >= RESERVE_LEAST ? reserve_take(new) : NULL;
+  if (new < RESERVE_LEAST) return realloc(block, new);
+  void *made = block ? NULL : reserve_take(new);
   if (!made && !block && new > MAPPED) made = memory_kept(new);
   if (made) return made;
   made = realloc(block, new);
