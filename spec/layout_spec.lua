@@ -27,7 +27,6 @@ local NO_SPEC = {
   ["host/codec/encode.c"] = CODEC,
   ["host/codec/encode_func.c"] = CODEC,
   ["host/codec/encode_table.c"] = CODEC,
-  ["host/codec/globals.c"] = CODEC,
   ["host/codec/memo.c"] = CODEC,
   ["host/codec/modules.c"] = CODEC,
   ["host/codec/names.c"] = CODEC,

@@ -13,6 +13,7 @@
 #include "bind/launch.h"
 #include "bind/parcel.h"
 #include "bind/work.h"
+#include "codec/codec.h"
 #include "os/clock.h"
 #include "os/futex.h"
 #include "os/latch.h"
@@ -169,6 +170,11 @@ static void prepare_children(lua_State *L) {
   autopsy_prepare();
 }
 
+/* Why a process could not be started, as -errno: for want of a place in the family, or else. */
+struct refusal {
+  int slot, fork;
+};
+
 static void began(struct process *process, int slot) {
   process->slot = slot;
   process->id = family_id_at(slot);
@@ -177,25 +183,31 @@ static void began(struct process *process, int slot) {
   enlist(process);
 }
 
-/* Forks the process, whose body is at 1: 1, or 0 with the reason on top: whose line counts is known
- * further up. */
-static int start(lua_State *L, struct process *process, int bare, lua_Integer number) {
+/* Forks the process, whose body is at 1: 0, or why not. Raises nothing. */
+static struct refusal start(lua_State *L, struct process *process, int bare, lua_Integer number) {
   int slot = family_claim();
-  if (slot < 0) {
-    lua_pushstring(L, slot == -EAGAIN   ? "too many processes in this family"
-                      : slot == -ENOMEM ? "not enough shared memory"
-                                        : strerror(-slot));
-    return 0;
-  }
+  if (slot < 0) return (struct refusal){.slot = slot};
   int rc = bare ? proc_fork_bare(&process->proc) : proc_fork(&process->proc);
   if (rc == 0) run_child(L, slot, number);
-  if (rc < 0) {
+  if (rc < 0)
     family_reap(slot);
-    lua_pushfstring(L, "cannot start a process: %s", strerror(-rc));
-    return 0;
-  }
-  began(process, slot);
-  return 1;
+  else
+    began(process, slot);
+  return (struct refusal){.fork = rc < 0 ? rc : 0};
+}
+
+/* Whose line counts is known further up. */
+static void push_refusal(lua_State *L, struct refusal why) {
+  if (why.slot)
+    lua_pushstring(L, why.slot == -EAGAIN   ? "too many processes in this family"
+                      : why.slot == -ENOMEM ? "not enough shared memory"
+                                            : strerror(-why.slot));
+  else
+    lua_pushfstring(L, "cannot start a process: %s", strerror(-why.fork));
+}
+
+static int is_refused(struct refusal why) {
+  return why.slot || why.fork;
 }
 
 /* fork(body, daemon): the new process. body() runs in the child and returns the exit code. */
@@ -203,17 +215,22 @@ static int process_fork(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 2);
   prepare_children(L);
-  return start(L, new_process(L, lua_toboolean(L, 2)), 0, 0) ? 1 : lua_error(L);
+  struct refusal why = start(L, new_process(L, lua_toboolean(L, 2)), 0, 0);
+  if (!is_refused(why)) return 1;
+  push_refusal(L, why);
+  return lua_error(L);
 }
 
-/* forks(body, first, last [, results]): a list of new daemons without descriptors (os/proc.h); in
-   each child body(number) runs. When no more can be started also why. Nothing happens between the
-   forks: each page that is written there is copied. results: a table with room for so many is about
-   to be made, which the children need not have. */
+/* forks(body, first, last [, results [, lends]]): a list of new daemons without descriptors
+   (os/proc.h); in each child body(number) runs. When no more can be started also why. Nothing
+   happens between the forks: each page that is written there is copied. results: a table with room
+   for so many is about to be made, which the children need not have. lends: messages tell the
+   children of our globals later. */
 static int process_forks(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_Integer first = luaL_checkinteger(L, 2), n = luaL_checkinteger(L, 3) - first + 1, i = 1;
   lua_Integer results = luaL_optinteger(L, 4, 0);
+  int lends = lua_toboolean(L, 5);
   lua_settop(L, 1);
   prepare_children(L);
   lua_createtable(L, (int)n, 0);
@@ -221,20 +238,23 @@ static int process_forks(lua_State *L) {
     new_process(L, 1);
     lua_rawseti(L, 2, k);
   }
+  if (lends) codec_lend_globals(L);
   if (results > 0 && results <= WORK_RESULTS) reserve_begin((size_t)results * RESULT);
-  for (int started = 1; started && i <= n; i += started) {
+  struct refusal why = {0};
+  for (; i <= n; i++) {
     lua_rawgeti(L, 2, i);
-    started = start(L, lua_touserdata(L, -1), 1, first + i - 1);
-    if (started) lua_settop(L, 2);
+    why = start(L, lua_touserdata(L, -1), 1, first + i - 1);
+    lua_pop(L, 1);
+    if (is_refused(why)) break;
   }
   reserve_end();
+  if (lends) codec_lent_globals(L);
   for (lua_Integer k = i; k <= n; k++) {
     lua_pushnil(L);
     lua_rawseti(L, 2, k);
   }
-  lua_pushvalue(L, 2);
-  if (i > n) return 1;
-  lua_insert(L, -2);
+  if (!is_refused(why)) return 1;
+  push_refusal(L, why);
   return 2;
 }
 

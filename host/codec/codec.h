@@ -94,6 +94,13 @@ int codec_encode(lua_State *L, int index, codec_sink *sink, const codec_handles 
  * Before a fork it is done for all children. Raises Lua's memory error. */
 void codec_prepare(lua_State *L);
 
+/* Around forks of processes that decode with CODEC_REPLACE_GLOBALS: the names that they inherit are
+ * the sender's, as those that come by messages; so they can be taken away, and Lua's own be what
+ * they were. A child need do nothing for it, and what it makes itself afterwards is its own. The
+ * first pushes what the second takes, which raises nothing. The first raises Lua's memory error. */
+void codec_lend_globals(lua_State *L);
+void codec_lent_globals(lua_State *L);
+
 /* Undoes what messages did to the globals of a fresh state (print, os, ...), as a worker does
  * before each task: where the sender's are its own again, nothing about them comes. Raises Lua's
  * memory error. */
@@ -107,7 +114,8 @@ void codec_restore_globals(lua_State *L);
  * Trusts nothing; runs code only by `require` and __unpack, protected. Globals that come along
  * are set when the whole message has been read, or before an __unpack that may want them: where
  * there is none, or with CODEC_REPLACE_GLOBALS in any case, also to nil when an earlier message had
- * set them. Raises Lua's memory error. One free stack slot is the caller's to have. */
+ * set them, or the process was forked with them (codec_lend_globals). Raises Lua's memory error.
+ * One free stack slot is the caller's to have. */
 int codec_decode(lua_State *L, const char *bytes, size_t size, size_t *used, unsigned flags,
                  const codec_handles *handles);
 

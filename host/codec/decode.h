@@ -99,7 +99,6 @@ void decode_push_object(decoder *d, uint32_t ordinal); /* nil if there is none *
 void decode_keep(decoder *d);                          /* KEYS[depth] = the value on top, taken */
 void decode_recall(decoder *d);
 void decode_set_globals(decoder *d);
-void decode_push_nil_mark(lua_State *L); /* stands for nil among the globals to be set */
 
 /* Lists and records, and what they need in the end. */
 int decode_table_open(decoder *d, unsigned tag);

@@ -1,5 +1,6 @@
 /* What is code or may run some: functions, things by name, objects by their __unpack. */
 #include "codec/decode.h"
+#include "codec/globals.h"
 
 #include <lauxlib.h>
 
@@ -120,7 +121,10 @@ static int func_globals(decoder *d) {
   if (rc < 0) return rc;
   if (rc == 0 || lua_type(d->L, -1) != LUA_TSTRING) return decode_fail(d, "global without a name");
   decode_keep(d);
-  return decode_child(d);
+  if (decode_left(d) == 0 || *d->at != WIRE_END) return decode_child(d);
+  d->at++;
+  globals_push_mark(d->L, GLOBALS_FRESH);
+  return decode_deliver(d);
 }
 
 int decode_func_step(decoder *d, decode_frame *f) {
@@ -139,7 +143,7 @@ int decode_func_deliver(decoder *d, decode_frame *f) {
     lua_replace(L, globals);
   }
   if (lua_isnil(L, -1)) {
-    decode_push_nil_mark(L);
+    globals_push_mark(L, GLOBALS_NIL);
     lua_replace(L, -2);
   }
   decode_recall(d);

@@ -99,7 +99,11 @@ int encode_object_open(encoder *e, uint32_t ordinal); /* a table or userdata wit
 int encode_object_step(encoder *e, encode_frame *f);
 int encode_func_open(encoder *e, uint32_t ordinal);
 int encode_func_step(encoder *e, encode_frame *f);
-/* Whether the global of this name goes along with a function that reads it; its value is on top. */
+/* Is the value on top what a fresh state has under this name, which is one of Lua's own? */
+int encode_is_fresh(lua_State *L, const char *name, size_t size);
+/* Of any global, whose value is on top: is it that? Does it go along with a function that reads it?
+ */
+int encode_global_is_standard(lua_State *L, const char *name, size_t size);
 int encode_global_travels(lua_State *L, const char *name, size_t size);
 
 /* Pushes "cannot send <way to the value on top>: <what>", what it is by itself when NULL.

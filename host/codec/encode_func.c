@@ -4,15 +4,17 @@
  *     cell     00 value      a variable met for the first time: the next cell ordinal is its own
  *              01 u32        the variable with that cell ordinal: both functions share it
  *     globals  name value    each name once in a message, however many functions read it
+ *              name d4       it is what a fresh state has, and was something else in a child
  *
  * Bytecode keeps its debug information, so that tracebacks name the user's lines elsewhere too.
  * _ENV is a variable like any other whose value is the globals table, and dd says so. The global
  * names come from the bytecode itself (bytecode.h). A name goes along unless its value here is what
  * a fresh state has; by its value's own rules, so modules go by name. One that is nil here goes
- * along as nil: the receiver may have it from an earlier message. */
+ * along as nil: the receiver may have it from an earlier message, or as a child of this process. */
 #include "codec/encode.h"
 
 #include "codec/bytecode.h"
+#include "codec/globals.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -66,9 +68,7 @@ typedef struct func_names {
   uint32_t count;
 } func_names;
 
-/* Is the global's value, on top, what every state has under this name? */
-static int func_is_standard(lua_State *L, const char *name, size_t size) {
-  if (!names_are_standard(name, size)) return 0;
+int encode_is_fresh(lua_State *L, const char *name, size_t size) {
   if (lua_type(L, -1) != LUA_TTABLE) return lua_iscfunction(L, -1) || lua_isstring(L, -1);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_pushlstring(L, name, size);
@@ -78,8 +78,12 @@ static int func_is_standard(lua_State *L, const char *name, size_t size) {
   return same;
 }
 
+int encode_global_is_standard(lua_State *L, const char *name, size_t size) {
+  return !lua_isnil(L, -1) && names_are_standard(name, size) && encode_is_fresh(L, name, size);
+}
+
 int encode_global_travels(lua_State *L, const char *name, size_t size) {
-  return lua_isnil(L, -1) ? !names_are_standard(name, size) : !func_is_standard(L, name, size);
+  return !encode_global_is_standard(L, name, size) || globals_are_lent(L, name, size);
 }
 
 /* Pushes the table in a slot, which is made on its first use. */
@@ -181,10 +185,14 @@ static int func_global_step(encoder *e, encode_frame *f) {
   if (rc != 0) return rc;
   lua_remove(L, -2);
   func_push_globals_table(L);
-  lua_insert(L, -2);
+  lua_pushvalue(L, -2);
   lua_rawget(L, -2);
   lua_remove(L, -2);
-  return encode_open(e);
+  int fresh = globals_are_lent(L, name, size) && encode_global_is_standard(L, name, size);
+  lua_remove(L, -2);
+  if (!fresh) return encode_open(e);
+  lua_pop(L, 1);
+  return wire_put_byte(&e->out, WIRE_END);
 }
 
 int encode_func_step(encoder *e, encode_frame *f) {

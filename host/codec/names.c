@@ -16,22 +16,21 @@ static int names_compare(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+const char *const names_standard[NAMES_STANDARD] = {
+    "_G",     "_VERSION",     "assert",   "collectgarbage", "coroutine", "debug",        "dofile",
+    "error",  "getmetatable", "io",       "ipairs",         "load",      "loadfile",     "math",
+    "next",   "os",           "package",  "pairs",          "pcall",     "print",        "rawequal",
+    "rawget", "rawlen",       "rawset",   "require",        "select",    "setmetatable", "string",
+    "table",  "tonumber",     "tostring", "type",           "utf8",      "warn",         "xpcall",
+};
+
 int names_are_standard(const char *name, size_t size) {
-  static const char *const list[] = {
-      "_G",       "_VERSION",     "assert",   "collectgarbage", "coroutine",
-      "debug",    "dofile",       "error",    "getmetatable",   "io",
-      "ipairs",   "load",         "loadfile", "math",           "next",
-      "os",       "package",      "pairs",    "pcall",          "print",
-      "rawequal", "rawget",       "rawlen",   "rawset",         "require",
-      "select",   "setmetatable", "string",   "table",          "tonumber",
-      "tostring", "type",         "utf8",     "warn",           "xpcall",
-  };
   char text[16];
   const char *key = text;
   if (size >= sizeof text) return 0;
   memcpy(text, name, size);
   text[size] = '\0';
-  return bsearch(&key, list, sizeof list / sizeof *list, sizeof *list, names_compare) != NULL;
+  return bsearch(&key, names_standard, NAMES_STANDARD, sizeof key, names_compare) != NULL;
 }
 
 int names_are_of_script(lua_State *L, int index) {

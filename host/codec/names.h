@@ -86,7 +86,9 @@ int names_refresh(lua_State *L, names *n);
  * what the receiver requires is another. */
 int names_are_of_script(lua_State *L, int index);
 
-/* Is that a global of a fresh state? */
+/* The globals of a fresh state, in order; is that one of them? */
+enum { NAMES_STANDARD = 35 };
+extern const char *const names_standard[NAMES_STANDARD];
 int names_are_standard(const char *name, size_t size);
 
 #endif

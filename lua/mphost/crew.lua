@@ -148,7 +148,8 @@ local function launch(pool, first, last)
 end
 
 local function fork(pool, first, last, results)
-  local ok, handles, why = pcall(core.forks, worker_body(pool, first, last), first, last, results)
+  local ok, handles, why = pcall(core.forks, worker_body(pool, first, last), first, last, results,
+    not pool._inherited)
   if ok then return handles, why end
   return {}, handles
 end
