@@ -363,7 +363,9 @@ static void run_job(struct pool *pool) {
   struct job *job = heap_payload(block);
   for (uint32_t i = 0; i < CHUNKS; i++) {
     job->chunk[i].first = i;
-    sure(job->chunk[i].output = heap_alloc(8, BLOCK_DATA, &block_at(block)->owned));
+    uint64_t output = heap_alloc(8, BLOCK_DATA, &block_at(block)->owned);
+    sure(output);
+    atomic_store(&job->chunk[i].output, output);
   }
   sure(pool_post(pool, block) == 0);
   for (uint32_t i = 0; i < CHUNKS; i++) {
