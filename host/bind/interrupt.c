@@ -9,8 +9,9 @@
 
 #include "os/futex.h"
 
-#define OWN "mphost/" /* so the names of the library's chunks begin */
-#define MOST 32       /* states asked at the same time; those beyond have the hook only */
+#define WORD "interrupted!" /* Lua code of ours looks for it, too */
+#define OWN "mphost/"       /* so the names of the library's chunks begin */
+#define MOST 32             /* states asked at the same time; those beyond have the hook only */
 
 static _Atomic(lua_State *) asked[MOST]; /* by their main threads */
 
@@ -43,7 +44,7 @@ static void push_where(lua_State *L, int level) {
 static int raise_at(lua_State *L, int level) {
   interrupt_forget(main_of(L));
   push_where(L, level);
-  lua_pushliteral(L, "interrupted!");
+  lua_pushliteral(L, WORD);
   lua_concat(L, 2);
   return lua_error(L);
 }
@@ -66,6 +67,12 @@ void interrupt_ask(lua_State *L) {
 void interrupt_ask_in(lua_State *L, lua_State *main) {
   interrupt_ask(main);
   lua_sethook(L, raise_it, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+int interrupt_is_told(lua_State *L) {
+  size_t size, tail = sizeof WORD - 1;
+  const char *text = lua_tolstring(L, -1, &size);
+  return text && size >= tail && memcmp(text + size - tail, WORD, tail) == 0;
 }
 
 void interrupt_forget(lua_State *L) {

@@ -17,6 +17,9 @@ void interrupt_ask(lua_State *L);
 /* The same where a coroutine L of `main` runs, and not that. */
 void interrupt_ask_in(lua_State *L, lua_State *main);
 
+/* Whether the text on top is of an interruption, or of an error that was made of one. */
+int interrupt_is_told(lua_State *L);
+
 /* Forgets what this main thread was asked and did not do yet. */
 void interrupt_forget(lua_State *L);
 

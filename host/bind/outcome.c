@@ -2,9 +2,9 @@
 #include "bind/outcome.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "bind/interrupt.h"
 #include "bind/values.h"
 #include "codec/brief.h"
 
@@ -82,15 +82,6 @@ int outcome_failed(const char *at) {
   return *at == FAILED;
 }
 
-/* Whether the text on top is that of an interruption (interrupt.h), perhaps of a __unpack. */
-static int is_interruption(lua_State *L) {
-  static const char word[] = "interrupted!";
-  size_t size;
-  const char *text = lua_tolstring(L, -1, &size);
-  size_t tail = sizeof word - 1;
-  return text && size >= tail && memcmp(text + size - tail, word, tail) == 0;
-}
-
 int outcome_decode_whole(lua_State *L, const char **at, size_t *left,
                          const codec_handles *handles) {
   size_t used;
@@ -101,7 +92,7 @@ int outcome_decode_whole(lua_State *L, const char **at, size_t *left,
   int failed = *left > 0 && outcome_failed(*at);
   luaL_checkstack(L, 4, NULL);
   int rc = codec_decode(L, *at + failed, *left - (size_t)failed, &used, 0, handles);
-  if (codec_told(rc) && (used == 0 || is_interruption(L))) lua_error(L);
+  if (codec_told(rc) && (used == 0 || interrupt_is_told(L))) lua_error(L);
   if (rc < 0 && used == 0) luaL_error(L, "not enough memory");
   *at += used + (size_t)failed;
   *left -= used + (size_t)failed;
