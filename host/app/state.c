@@ -126,10 +126,12 @@ static void warn_nobody(void *user, const char *text, int more) {
 static lua_State *create(struct memory *memory) {
   lua_State *L = memory->alloc ? lua_newstate(memory->alloc, memory->user) : luaL_newstate();
   if (!L) return NULL;
-  if (memory->alloc)
+  if (memory->alloc) {
     lua_setwarnf(L, warn_nobody, NULL);
-  else
-    lua_setallocf(L, alloc_keeping, NULL), reserve_serves();
+  } else {
+    lua_setallocf(L, alloc_keeping, NULL);
+    reserve_serves();
+  }
   if (memory->limit == 0) return L;
   memory->alloc = lua_getallocf(L, &memory->user);
   memory->used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);

@@ -321,17 +321,14 @@ static int job_m_collect(lua_State *L) {
 }
 
 /* collect_part(results, errors): takes in what there is of the next chunk, which a worker may have
- * in hand; without waiting. The index of the last item that is taken in: all before it are. */
+ * in hand; without waiting. The index of the last item that is taken in: all before it are. Nothing
+ * when there is no next one. */
 static int job_m_collect_part(lua_State *L) {
   struct work *work = check_collecting(L);
   struct job *job = work_job(work);
-  const struct chunk *chunk = &job->chunk[work->next < job->chunks ? work->next : job->chunks - 1];
-  if (work->next < job->chunks) {
-    decode_chunk(L, work, work->next, 0);
-    lua_pushinteger(L, (lua_Integer)(chunk->first + work->taken) - 1);
-  } else {
-    lua_pushinteger(L, (lua_Integer)(chunk->first + atomic_load(&chunk->done_items)) - 1);
-  }
+  if (work->next == job->chunks) return 0;
+  decode_chunk(L, work, work->next, 0);
+  lua_pushinteger(L, (lua_Integer)(job->chunk[work->next].first + work->taken) - 1);
   return 1;
 }
 

@@ -153,6 +153,17 @@ function Call:release()
   if self.held == 0 and self.done then abandon(self) end
 end
 
+local function released(self, ...)
+  self:release()
+  return ...
+end
+
+-- pcall(f, ...), during which the program's code may run.
+local function while_held(self, f, ...)
+  self.held = self.held + 1
+  return released(self, pcall(f, ...))
+end
+
 ---Gives the work out. Raises, without a position, when it cannot be sent or no worker can be started.
 ---@param job userdata?  it is given out already, as this
 function Call:begin(job)
@@ -166,9 +177,7 @@ function Call:begin(job)
     return self:finish()
   end
   if pool:_is_here() then return self:run_here() end
-  self.held = self.held + 1
-  local ok, why = pcall(give_out, self)
-  self:release()
+  local ok, why = while_held(self, give_out, self)
   if ok and self.unposted and not self.done then enqueue(self) end
   if ok then return end
   self:finish()
@@ -302,8 +311,7 @@ end
 ---@param worker table
 ---@param range table
 function Call:lost(worker, range)
-  local ok, why = pcall(give_back, self, worker, range)
-  self:release()
+  local ok, why = released(self, pcall(give_back, self, worker, range))
   if not ok then self:fail(why) end
 end
 
@@ -343,11 +351,9 @@ function Call.list(pool)
   return list
 end
 
--- method(job, ...), during which the program's code may run; nothing when the call was ended by that.
+-- method(job, ...), which takes results in.
 local function collect(self, method, job, ...)
-  self.held = self.held + 1
-  local ok, state, first, last, full = pcall(method, job, self.results, self.errors, ...)
-  self:release()
+  local ok, state, first, last, full = while_held(self, method, job, self.results, self.errors, ...)
   if not ok then error(state, 0) end
   return state, first, last, full
 end
