@@ -85,11 +85,15 @@ enum { KEPT = 2 }; /* a string just received, and the one before that is garbage
 static void *_Atomic kept[KEPT];
 static atomic_int none;
 
-int memory_keep(void *block) {
+int memory_advise(void *block, size_t margin, int advice) {
   const uintptr_t page = 4096;
-  uintptr_t from = ((uintptr_t)block + page - 1) / page * page;
-  uintptr_t to = ((uintptr_t)block + malloc_usable_size(block)) / page * page;
-  if (none || to <= from || madvise((void *)from, to - from, MADV_FREE) < 0) return 0;
+  uintptr_t from = ((uintptr_t)block + margin + page - 1) / page * page;
+  uintptr_t to = ((uintptr_t)block + malloc_usable_size(block) - margin) / page * page;
+  return to > from && madvise((void *)from, to - from, advice) == 0;
+}
+
+int memory_keep(void *block) {
+  if (none || !memory_advise(block, 0, MADV_FREE)) return 0;
   for (int i = 0; i < KEPT && block; i++) block = atomic_exchange(&kept[i], block);
   free(block); /* the oldest */
   return 1;

@@ -15,6 +15,10 @@
    UINT64_MAX: nobody says. */
 uint64_t memory_available(void);
 
+/* madvise for the whole pages in a block of malloc's, but for so many bytes at both ends: 1, or 0:
+ * there are none, or the system did not take it. */
+int memory_advise(void *block, size_t margin, int advice);
+
 /* The last two large blocks of malloc's that were freed, kept for the next of about their size:
  * pages that are there already cost nothing, new ones more than filling them. Until it is used
  * again the system may take them (MADV_FREE). memory_keep: whether the block is kept, else the

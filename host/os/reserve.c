@@ -1,9 +1,7 @@
 /* A block that children do not get: see reserve.h. */
 #include "os/reserve.h"
 
-#include <malloc.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -19,15 +17,6 @@ static struct {
 } reserve;
 static atomic_int served;
 
-/* The whole pages in it. */
-static void advise(int advice) {
-  const uintptr_t page = 4096;
-  uintptr_t at = (uintptr_t)reserve.block;
-  uintptr_t from = (at + MARGIN + page - 1) / page * page;
-  uintptr_t to = (at + malloc_usable_size(reserve.block) - MARGIN) / page * page;
-  if (to > from) madvise((void *)from, to - from, advice);
-}
-
 static void forget(void) {
   reserve.block = NULL;
   reserve.size = 0;
@@ -36,7 +25,7 @@ static void forget(void) {
 
 static void *release(void) {
   void *block = reserve.block;
-  if (reserve.withdrawn) advise(MADV_DOFORK);
+  if (reserve.withdrawn) memory_advise(reserve.block, MARGIN, MADV_DOFORK);
   forget();
   return block;
 }
@@ -56,7 +45,7 @@ void reserve_begin(size_t size) {
   if (reserve.block) {
     reserve.withdrawn = 1;
     reserve.size = size;
-    advise(MADV_DONTFORK);
+    memory_advise(reserve.block, MARGIN, MADV_DONTFORK);
   }
   latch_unlock();
 }
@@ -64,7 +53,7 @@ void reserve_begin(size_t size) {
 void reserve_end(void) {
   if (!reserve.size) return;
   latch_lock();
-  if (reserve.withdrawn) advise(MADV_DOFORK);
+  if (reserve.withdrawn) memory_advise(reserve.block, MARGIN, MADV_DOFORK);
   reserve.withdrawn = 0;
   latch_unlock();
 }
