@@ -161,17 +161,25 @@ static int run_item(lua_State *L, struct run *run, uint64_t index) {
   return 1;
 }
 
-/* Makes one outcome known: its bytes first, then that it is there. */
-static void publish(struct run *run, uint64_t done, int failed) {
-  struct status *me = family_status();
+/* Makes the outcomes of `done` items known: their bytes first, then that they are there. */
+static inline void show(const struct run *run, uint64_t done) {
   struct chunk *chunk = run->chunk;
   atomic_store_explicit(&chunk->output_size, arena_size(&run->arena), memory_order_relaxed);
   atomic_store_explicit(&chunk->output, region_offset(run->arena.run), memory_order_relaxed);
   /* release: who sees the count sees the bytes */
   atomic_store_explicit(&chunk->done_items, done, memory_order_release);
-  _Atomic uint64_t *count = failed ? &me->failed : &me->done;
-  atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
-                        memory_order_relaxed);
+}
+
+/* One more; nobody else writes it. */
+static inline void count(_Atomic uint64_t *items) {
+  uint64_t n = atomic_load_explicit(items, memory_order_relaxed);
+  atomic_store_explicit(items, n + 1, memory_order_relaxed);
+}
+
+static void publish(struct run *run, uint64_t done, int failed) {
+  struct status *me = family_status();
+  show(run, done);
+  count(failed ? &me->failed : &me->done);
   if (failed && !run->job->collect) job_stop(run->pool, run->job);
 }
 
@@ -267,7 +275,8 @@ static uint64_t run_brief(lua_State *L, struct run *run, uint64_t done, int *cal
     run->calling = 0;
     *called = done + 1 == most || !brief_put(L, -1, &run->arena.sink);
     if (*called) break;
-    publish(run, done + 1, 0);
+    show(run, done + 1);
+    count(&me->done);
     lua_pop(L, 1);
   }
   if (!*called) lua_settop(L, TOP);
