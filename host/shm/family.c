@@ -137,25 +137,6 @@ void family_close(void) {
   latch_unlock();
 }
 
-/* The child begins with a copy of each of our holds. Other threads of ours may change our ledger,
-   so the lock is held from one transaction to the next. */
-static int copy_holds(struct slot *child) {
-  struct link *ledger = family_ledger();
-  int rc = 0;
-  journal_lock();
-  for (uint64_t at = ledger->next; at != region_offset(ledger);) {
-    struct block *block = region_at(at - offsetof(struct block, link));
-    at = block->link.next;
-    if (block->kind != BLOCK_HOLD) continue;
-    uint64_t copy = object_note_hold(block->refs, &child->ledger);
-    if (!copy && (rc = -ENOMEM) < 0) break;
-    journal_set(&((struct block *)region_at(copy))->note, region_offset(block));
-    journal_commit();
-  }
-  journal_unlock();
-  return rc;
-}
-
 int family_claim_bare(void) {
   journal_lock();
   int index = claim_slot(SLOT_STARTING);
@@ -166,7 +147,8 @@ int family_claim_bare(void) {
 int family_claim(void) {
   int index = family_claim_bare();
   if (index < 0) return index;
-  int rc = copy_holds(family_slot(index));
+  int rc =
+      object_copy_holds(family_ledger(), &family_slot(index)->ledger); /* other threads change it */
   if (rc == 0) return index;
   family_reap(index);
   return rc;

@@ -1,6 +1,7 @@
 /* Shared objects: see object.h. */
 #include "shm/object.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -36,6 +37,23 @@ uint64_t object_hold(uint64_t object, struct link *list) {
   if (hold) journal_commit();
   journal_unlock();
   return hold;
+}
+
+/* The lock is held from one transaction to the next. */
+int object_copy_holds(const struct link *from, struct link *to) {
+  int rc = 0;
+  journal_lock();
+  for (uint64_t at = from->next; at != region_offset(from);) {
+    struct block *block = region_at(at - offsetof(struct block, link));
+    at = block->link.next;
+    if (block->kind != BLOCK_HOLD) continue;
+    uint64_t copy = object_note_hold(block->refs, to);
+    if (!copy && (rc = -ENOMEM) < 0) break;
+    journal_set(&((struct block *)region_at(copy))->note, region_offset(block));
+    journal_commit();
+  }
+  journal_unlock();
+  return rc;
 }
 
 /* Under the journal's lock: see object_take_hold. What came first is last in the list. */

@@ -32,6 +32,10 @@ uint64_t object_hold(uint64_t object, struct link *list);
 /* The same, noted in the open transaction of a caller who holds the journal's lock. */
 uint64_t object_note_hold(uint64_t object, struct link *list);
 
+/* Each hold in one list has a copy in the other from now on, which notes whose it is: 0 or -ENOMEM,
+ * some are there. Others may change the first list meanwhile. */
+int object_copy_holds(const struct link *from, struct link *to);
+
 /* Moves a hold on the object from what the block owns, which nobody else looks at, into the list:
  * its offset, or 0: there is none among the `most` that came first. Needs no memory. */
 uint64_t object_take_hold(uint64_t block, uint64_t object, size_t most, struct link *list);
