@@ -71,6 +71,7 @@ build = {
           "host/bind/guard.c",
           "host/bind/helper.c",
           "host/bind/interrupt.c",
+          "host/bind/item.c",
           "host/bind/joblog.c",
           "host/bind/kept.c",
           "host/bind/launch.c",

@@ -56,6 +56,7 @@ local NO_SPEC = {
   ["host/bind/bind_lock.c"] = SYNC,
   ["host/bind/bind_pipe.c"] = "spec/mphost/pipe_spec.lua calls it and nothing else",
   ["host/bind/bind_call.c"] = "apply goes through it: spec/mphost/pool_spec.lua and pool_kill_spec.lua",
+  ["host/bind/item.c"] = "spec/mphost/pool_kill_spec.lua: items of all kinds are given out again",
   ["host/bind/bind_job.c"] = "spec/mphost/pool_spec.lua and pool_kill_spec.lua call all of it",
   ["host/bind/bind_pool.c"] = "spec/mphost/pool_spec.lua and pool_kill_spec.lua call all of it",
   ["host/bind/bind_process.c"] = "spec/mphost/process_spec.lua and family_spec.lua call all of it",

@@ -82,6 +82,20 @@ int arena_byte(struct arena *arena, char byte) {
   return 0;
 }
 
+int arena_bytes(struct arena *arena, const char *bytes, size_t size) {
+  codec_sink *sink = &arena->sink;
+  if ((size_t)(sink->end - sink->at) < size) {
+    int rc = more(sink, size);
+    if (rc < 0) return rc;
+  }
+  if (size >= CODEC_LARGE && sink->fill)
+    sink->fill(sink, bytes, size);
+  else
+    memcpy(sink->at, bytes, size);
+  sink->at += size;
+  return 0;
+}
+
 int arena_hold(struct arena *arena) {
   if (arena->carried.carried == 0) return 0;
   int rc = parcel_holds(&arena->carried, arena->job);

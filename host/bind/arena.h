@@ -37,8 +37,9 @@ static inline int arena_encode(lua_State *L, struct arena *arena, int index) {
   return brief_put(L, index, &arena->sink) ? 0 : arena_encode_whole(L, arena, index);
 }
 
-/* Appends a byte: 0 or -errno. */
+/* Appends a byte, or bytes as they are: 0 or -errno. */
 int arena_byte(struct arena *arena, char byte);
+int arena_bytes(struct arena *arena, const char *bytes, size_t size);
 
 /* Gives the job holds on what the run carries: 0 or -ENOMEM. Before others may read the run. */
 int arena_hold(struct arena *arena);

@@ -5,6 +5,7 @@
 #include "bind/bind.h"
 #include "bind/guard.h"
 #include "bind/interrupt.h"
+#include "bind/item.h"
 #include "bind/outcome.h"
 #include "bind/work.h"
 #include "os/clock.h"
@@ -64,7 +65,7 @@ int work_encode_function(lua_State *L, struct arena *arena, struct job *job, int
 /* Item `index` of the list at 2, which the call has after `base` others. */
 static int encode_item(lua_State *L, struct arena *arena, lua_Integer index, uint64_t base) {
   lua_geti(L, 2, index);
-  int rc = arena_encode(L, arena, -1);
+  int rc = item_put(L, arena, -1);
   if (rc == -EINVAL) {
     lua_pushfstring(L, "item %I: %s", index + (lua_Integer)base, lua_tostring(L, -1));
     return rc;
@@ -178,6 +179,100 @@ static int job_create(lua_State *L) {
   lua_pushlightuserdata(L, &filling);
   if (lua_pcall(L, 3, 0, 0) != LUA_OK) filling.rc = -EINVAL; /* with what was raised on top */
   if (filling.rc < 0) return raise_arena(L, &arena, work, filling.rc);
+  arena_leave(&arena);
+  arena_fini(&arena);
+  return 1;
+}
+
+/* ---- giving out again ---- */
+
+/* A part of a job's items, as bytes. */
+struct span {
+  const char *at;
+  size_t left;
+};
+
+/* Goes over so many items: 0, or -EBADMSG. */
+static int span_skip(struct span *span, uint64_t items) {
+  for (; items > 0; items--) {
+    size_t size = item_size(span->at, span->left);
+    if (size == 0) return -EBADMSG;
+    span->at += size;
+    span->left -= size;
+  }
+  return 0;
+}
+
+/* The chunk that has all of these items, or NULL. */
+static const struct chunk *chunk_of(const struct job *job, lua_Integer first, lua_Integer items) {
+  for (uint32_t i = 0; i < job->chunks; i++) {
+    const struct chunk *chunk = &job->chunk[i];
+    uint64_t before = (uint64_t)first - chunk->first;
+    if (before < chunk->items) return (uint64_t)items <= chunk->items - before ? chunk : NULL;
+  }
+  return NULL;
+}
+
+static int copy_run(struct arena *arena, const char *bytes, size_t size, uint64_t *offset,
+                    uint64_t *copied) {
+  arena_begin(arena);
+  int rc = arena_bytes(arena, bytes, size);
+  return rc < 0 ? rc : arena_end(arena, offset, copied);
+}
+
+/* Items from `first` on of a chunk of `from`, with its function, cut into the chunks of `job`. */
+static int copy_job(const struct job *from, struct job *job, struct arena *arena, lua_Integer first,
+                    lua_Integer items, const struct cut *cut) {
+  const struct chunk *old = chunk_of(from, first, items);
+  struct span span = {region_at(old->input), old->input_size};
+  int sent = !from->inherited, rc = 0;
+  if (sent) rc = span_skip(&span, (uint64_t)first - old->first);
+  if (sent && rc == 0)
+    rc = copy_run(arena, region_at(from->function), from->function_size, &job->function,
+                  &job->function_size);
+  for (uint32_t i = 0; i < job->chunks && rc == 0; i++) {
+    struct chunk *chunk = &job->chunk[i];
+    chunk->items = (uint32_t)chunk_size(items, cut);
+    chunk->first = (uint64_t)first;
+    first += chunk->items;
+    items -= chunk->items;
+    if (!sent) continue;
+    struct span rest = span;
+    if (old->items > 1)
+      rc = span_skip(&rest, chunk->items);
+    else
+      rest.left = 0; /* it may be a call's arguments */
+    if (rc == 0)
+      rc = copy_run(arena, span.at, span.left - rest.left, &chunk->input, &chunk->input_size);
+    span = rest;
+  }
+  return rc;
+}
+
+/* again(first, last, shape): a new job of the items first..last, which are of one chunk, as they
+   were sent with this one. The shape is that which it was made with. */
+static int job_m_again(lua_State *L) {
+  const struct work *old = check_work(L, 1);
+  lua_Integer first = luaL_checkinteger(L, 2), items = luaL_checkinteger(L, 3) - first + 1;
+  struct cut cut = cut_of(luaL_checkudata(L, 4, WORK_SHAPE), items);
+  luaL_argcheck(L, items > 0 && chunk_of(work_job(old), first, items), 2, "items of one chunk");
+  struct work *work = work_new(L);
+  work->block = job_new(count_chunks(items, &cut), family_ledger());
+  if (!work->block) return bind_fail(L, -ENOMEM);
+  const struct job *from = work_job(old);
+  struct job *job = work_job(work);
+  job->collect = from->collect;
+  job->mode = from->mode;
+  job->inherited = from->inherited;
+  job->base = from->base;
+  job->seed = from->seed;
+  job->timeout = from->timeout;
+  struct arena arena;
+  arena_init(&arena, work->block);
+  arena_borrow(&arena);
+  int rc = object_copy_holds(&block_at(old->block)->owned, &block_at(work->block)->owned);
+  if (rc == 0) rc = copy_job(from, job, &arena, first, items, &cut);
+  if (rc < 0) return raise_arena(L, &arena, work, rc);
   arena_leave(&arena);
   arena_fini(&arena);
   return 1;
@@ -412,7 +507,8 @@ static int job_gc(lua_State *L) {
 }
 
 void bind_job(lua_State *L) {
-  static const luaL_Reg methods[] = {{"collect", job_m_collect},
+  static const luaL_Reg methods[] = {{"again", job_m_again},
+                                     {"collect", job_m_collect},
                                      {"bury", job_m_bury},
                                      {"ready", job_m_ready},
                                      {"holds", job_m_holds},

@@ -4,6 +4,7 @@
 #include "bind/arena.h"
 #include "bind/bind.h"
 #include "bind/guard.h"
+#include "bind/item.h"
 #include "bind/joblog.h"
 #include "bind/kept.h"
 #include "bind/outcome.h"
@@ -119,7 +120,9 @@ static int push_item(lua_State *L, struct run *run, uint64_t index) {
   run->plain = run->job->mode == JOB_CALL && values_begin(run->input, run->left);
   if (run->plain) return values_push(L, &run->input, &run->left);
   codec_handles handles = bind_handles(NULL);
-  size_t used;
+  size_t head = item_head(run->input, run->left), used;
+  run->input += head;
+  run->left -= head;
   int rc = brief_decode(L, run->input, run->left, &used, globals_of(run), &handles);
   run->input += used;
   run->left -= used;

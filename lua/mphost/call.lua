@@ -109,9 +109,8 @@ function Call:count()
   return count
 end
 
--- Items first..last become a job, posted unless others stand in line. It raises when they cannot be sent.
-local function post(self, first, last)
-  local job = core.job(self.f, self.items, first, last, self.shape, self.number)
+-- Posted unless others stand in line.
+local function post(self, job)
   self.jobs[#self.jobs + 1] = job
   if self.pool._queued == 0 and self.pool._core:post(job) then return end
   self.unposted = self.unposted or {}
@@ -140,7 +139,7 @@ local function give_out(self)
   local pool = self.pool
   crew.start(pool, self.n)
   pool._calls[#pool._calls + 1] = self
-  post(self, 1, self.n)
+  post(self, core.job(self.f, self.items, 1, self.n, self.shape, self.number))
   self.results = core.results(self.n)
   crew.started(pool)
 end
@@ -198,9 +197,10 @@ function Call:run_here()
       local state, first, last, full = job:collect(self.results, self.errors, {}, 0)
       if state == "rest" then
         if full then self:no_room(first) first = first + 1 end
+        local rest = first <= last and job:again(first, last, self.shape) or nil
         self.counted = self.counted + job:count()
         job:free(self.pool._core)
-        job = first <= last and core.job(self.f, self.items, first, self.n, self.shape, self.number) or nil
+        job = rest
       end
     until state ~= "rest" or not job
   end)
@@ -237,7 +237,7 @@ function Call:bury(worker, lost)
       local first, last, in_hand, part = job:bury(worker.slot)
       if first then
         self.held = self.held + 1
-        lost[#lost + 1] = { call = self, first = first, last = last, in_hand = in_hand,
+        lost[#lost + 1] = { call = self, job = job, first = first, last = last, in_hand = in_hand,
           part = part ~= 0 and part or nil }
       end
     end
@@ -281,10 +281,10 @@ local function death_of_item(self, worker, index, part)
     traceback = not message and worker.trace or nil }
 end
 
--- Gives items out anew; what cannot be sent now fails the call.
-local function repost(self, first, last)
+-- Gives items of a job out again, as they were sent; without memory for that the call fails.
+local function repost(self, job, first, last)
   if first > last or self.done then return end
-  local ok, why = pcall(post, self, first, last)
+  local ok, why = pcall(function() post(self, job:again(first, last, self.shape)) end)
   if not ok then self:fail(why) end
 end
 
@@ -300,11 +300,11 @@ local function give_back(self, worker, range)
     else
       log[worker.trace and "warn" or "info"]("item %d of '%s' is tried again: worker %d (pid %d) %s%s", first,
         self.name, worker.number, worker.pid, crew.describe_death(worker), worker.trace and "\n" .. worker.trace or "")
-      repost(self, first, first)
+      repost(self, range.job, first, first)
     end
     first = first + 1
   end
-  repost(self, first, range.last)
+  repost(self, range.job, first, range.last)
 end
 
 ---A worker died with these items: the one in its hand is tried again or reported, the others are given out anew.
@@ -385,7 +385,7 @@ function Call:advance(timeout)
       self.at = self.at + 1
     elseif state == "rest" then
       if full then self:no_room(first) first = first + 1 end
-      repost(self, first, last)
+      repost(self, job, first, last)
     elseif state == nil and timeout == 0 then
       return
     elseif state == "dead" or state == nil then

@@ -69,6 +69,53 @@ describe("A pool some of whose workers die", function()
     assert.equal(3, tries.value)
   end)
 
+  it("gives items out again as they were sent", function()
+    -- luacheck: globals Later
+    local pool <close> = mp.Pool { workers = 1, retries = 1 }
+    local tries, queue = mp.Value("i"), mp.Queue()
+    local factor = 1
+    local function gives(x)
+      if tries:add(1) == 0 then die() end
+      if type(x) == "function" then x = x() end
+      if type(x) == "table" then x = x.value or x.queue and x.queue:name() or #x end
+      return { x, factor, Later }
+    end
+    local function sent()
+      return { 1, -5, 200, 1 << 40, 0.5, "", "short", ("s"):rep(200), ("long"):rep(5000), ("large"):rep(1 << 18),
+        { value = "v" }, { 1, 2, 3 }, true, false, function() return factor end, { value = ("x"):rep(1 << 17) } }
+    end
+    tries.value = 1
+    local whole = pool:map(gives, sent()) -- nobody dies
+    for dies_at = 1, #whole do
+      for _, chunk in ipairs { 4, 100 } do
+        tries.value = 1 - dies_at
+        factor, Later = 1, nil
+        local list = sent()
+        local results = pool:map_async(gives, list, { chunk = chunk })
+        for i, item in ipairs(list) do
+          if type(item) == "table" then item[1], item.value = nil, 0 end
+          list[i] = coroutine.create(print)
+        end
+        factor, Later = 2, "changed"
+        assert.same(whole, results:get())
+        assert.equal(#whole + 2 - dies_at, tries.value)
+      end
+    end
+    factor, Later = 1, nil
+    tries.value = 0
+    local arguments = { value = "sent" }
+    local called = pool:submit(gives, arguments, queue)
+    arguments.value = "changed"
+    assert.same({ "sent", 1 }, called:get())
+    tries.value = 0
+    local list = { { queue = mp.Queue() }, { queue = queue } }
+    local held = pool:map_async(function(x) if tries:add(1) == 0 then die() end x.queue:put(7) return x.queue end, list)
+    list[1], list[2] = nil, nil
+    collectgarbage()
+    assert.equal(7, held:get()[1]:get(1))
+    assert.equal(7, queue:get(1))
+  end)
+
   it("gives up after that many", function()
     local pool <close> = mp.Pool { workers = 2, retries = 5 }
     local tries = mp.Value("i")
