@@ -15,6 +15,7 @@ local crew = {}
 
 local WEIGH = 0.1 -- seconds from one look at the workers' memory to the next
 local GRACE = 0.25 -- seconds; a task that was interrupted, or its worker, has ended by then
+local OBEY = 0.5 -- seconds until a worker that was told to give up a job and is in it still is killed
 local HOLD = 1 << 20 -- KB
 local MOST_DEATHS = 10 -- before they have begun to work, one after the other
 
@@ -60,7 +61,7 @@ end
 ---No workers, nothing in flight.
 ---@param pool table
 function crew.clear(pool)
-  pool._workers, pool._slots = {}, {}
+  pool._workers, pool._slots, pool._told = {}, {}, nil
   pool._calls, pool._queue, pool._queued = {}, { first = 1, last = 0 }, 0
 end
 
@@ -227,7 +228,7 @@ end
 ---@param pool mphost.Pool
 function crew.kill(pool)
   local workers = pool._workers
-  pool._workers, pool._slots = {}, {}
+  pool._workers, pool._slots, pool._told = {}, {}, nil
   for number, worker in ipairs(workers) do
     worker.core:signal(9)
     pool._core:enlist(number, nil)
@@ -237,13 +238,51 @@ end
 
 ---Nobody wants the job any more, which is stopped: the tasks that workers have in hand of it are interrupted, so
 ---that what they have to close is closed; a worker whose task goes on all the same dies of it. Who has gone on to
----another job takes no notice.
+---another job takes no notice. Who takes none and has not (it is stopped itself, by SIGSTOP) is killed: crew.enforce.
 ---@param pool mphost.Pool
 ---@param job userdata
 function crew.give_up(pool, job)
   for _, worker in ipairs(pool._workers) do
-    if job:holds(worker.slot) then worker.core:signal(core.stop_signal) end
+    if job:holds(worker.slot) then
+      worker.core:signal(core.stop_signal)
+      pool._told = pool._told or {}
+      pool._told[worker] = { job = core.status(worker.slot).job, deadline = core.clock() + OBEY }
+    end
   end
+end
+
+-- Whether the worker is in a job of a call that is not over. (A job's number may be another's by now.)
+local function is_wanted(pool, worker)
+  for _, call in ipairs(pool._calls) do
+    for at = call.at, #call.jobs do
+      if call.jobs[at]:holds(worker.slot) then return true end
+    end
+  end
+  return false
+end
+
+---Ends the workers that were told to give up a job and had the time for it.
+---@param pool mphost.Pool
+---@return number  seconds until this is to be called again
+function crew.enforce(pool)
+  local told, least = pool._told, math.huge
+  if not told then return least end
+  local now = core.clock()
+  for worker, order in pairs(told) do
+    if pool._workers[worker.number] ~= worker or core.status(worker.slot).job ~= order.job then
+      told[worker] = nil
+    elseif now < order.deadline then
+      least = math.min(least, order.deadline - now)
+    else
+      told[worker] = nil
+      if not is_wanted(pool, worker) then
+        worker.disobeyed = true
+        worker.core:signal(9)
+      end
+    end
+  end
+  if not next(told) then pool._told = nil end
+  return least
 end
 
 ---The call is broken off from outside (Ctrl-C): it is cancelled, and what its tasks have to close is closed when this
@@ -343,7 +382,7 @@ local function bury(pool, worker, lost)
   worker.trace, worker.place = worker.core:crash()
   worker.memory, pool._oom_kills = crash.blame(worker.status, pool._oom_kills)
   -- killed with an item of a call that is over: its end is no news
-  worker.dismissed = worker.status == -9 and status.item ~= nil and #lost == 0
+  worker.dismissed = worker.status == -9 and (status.item ~= nil or worker.disobeyed) and #lost == 0
   if worker.begun and worker.status ~= 0 and not worker.dismissed then pool._stats.deaths = pool._stats.deaths + 1 end
 end
 
@@ -394,6 +433,7 @@ end
 ---Looks after the dead, if there are any.
 ---@param pool mphost.Pool
 function crew.tend(pool)
+  crew.enforce(pool)
   for _, worker in ipairs({ table.unpack(pool._workers) }) do
     if pool._workers[worker.number] == worker and worker.core:is_gone() then replace(pool, worker) end
   end
@@ -411,10 +451,14 @@ end
 function crew.join(pool, deadline)
   while #pool._workers > 0 do
     local worker = pool._workers[#pool._workers]
-    local ok, message, name = worker.core:wait(deadline and math.max(0, deadline - core.clock()))
-    if not ok then return nil, message, name end
-    remove(pool, worker)
-    pool._workers[#pool._workers], pool._slots[#pool._slots] = nil, nil
+    local left = deadline and math.max(0, deadline - core.clock()) or math.huge
+    local ok, message, name = worker.core:wait(math.min(left, crew.enforce(pool)))
+    if ok then
+      remove(pool, worker)
+      pool._workers[#pool._workers], pool._slots[#pool._slots] = nil, nil
+    elseif deadline and core.clock() >= deadline then
+      return nil, message, name
+    end
   end
   return true
 end

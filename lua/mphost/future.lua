@@ -92,7 +92,7 @@ end
 
 ---Nobody wants its result: what has not begun does not begin, and a task that runs is stopped: it is interrupted (it
 ---fails with "interrupted!", so what it has to close is closed), and if it goes on all the same, its worker is killed
----0.2 s later and replaced. True unless it was settled before.
+---0.2 s later and replaced (0.5 s later, one that SIGSTOP has stopped). True unless it was settled before.
 ---@return boolean
 function methods:cancel()
   check_maker(self, "cancel")

@@ -70,10 +70,11 @@ function wait.one(call, deadline, watcher)
     local alone = #pool._calls == 1 and pool._queued == 0 and not call.unposted
     crew.weigh(pool)
     if watcher then watcher:tick() end
+    left = math.min(left, slice, crew.enforce(pool))
     if alone then
-      call:advance(math.min(left, slice))
+      call:advance(left)
     else
-      wait.some({ pool }, {}, function() return call.done end, math.min(left, slice))
+      wait.some({ pool }, {}, function() return call.done end, left)
     end
   end
   return true

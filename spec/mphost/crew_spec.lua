@@ -275,6 +275,51 @@ describe("A task that nobody wants any more", function()
     assert.equal("true\ntrue\ntrue\n1 2 3 4 5 6 7 8\n0 4\n", r.err)
   end)
 
+  -- A stopped process takes no signal but SIGKILL.
+  for how, drop in pairs {
+    cancel = function(pool, hold, stopped)
+      local f = pool:submit(hold, 2)
+      stopped:wait(false)
+      assert.is_true(f:cancel())
+    end,
+    any = function(pool, hold) assert.is_true(pool:any(hold, { 1, 2 }, { chunk = 1 })) end,
+    ["break"] = function(pool, hold)
+      for _ in pool:imap_unordered(hold, { 1, 2 }, { chunk = 1 }) do break end -- luacheck: ignore 512
+    end,
+    ["a sibling's error"] = function(pool, hold)
+      local why = error_of(pool.map, pool, function(x) if hold(x) then error "first" end end, { 1, 2 }, { chunk = 1 })
+      assert.equal("error", why.kind)
+    end,
+  } do
+    it("ends with its worker when that was stopped by SIGSTOP before " .. how, function()
+      helper.deadline(20)
+      for _, goes_on in ipairs { true, false } do
+        local pid, stopped = mp.Value "i", mp.Value "?"
+        local killer <close> = mp.spawn(function()
+          pid:wait(0)
+          probe.kill(pid.value, 19)
+          tool.await_state(pid.value, "T")
+          stopped.value = true
+        end)
+        local pool <close> = mp.Pool(2)
+        drop(pool, function(x)
+          if x == 1 then return stopped:wait(false) end
+          pid.value = mp.current_process().pid
+          while true do end
+        end, stopped)
+        if goes_on then
+          local both = mp.Barrier(2)
+          local seen = pool:map(function() both:wait() return mp.current_process().pid end, { 1, 2 }, { chunk = 1 })
+          assert.is_true(seen[1] ~= pid.value and seen[2] ~= pid.value)
+          assert.same({ 0, 3 }, { pool:stats().deaths, pool:stats().started })
+        end
+        pool:close()
+        assert.is_true(pool:join(10))
+        killer:join()
+      end
+    end)
+  end
+
   it("costs no other call an item, however close the two are", function()
     helper.deadline(60)
     local pool <close> = mp.Pool(2)
