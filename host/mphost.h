@@ -138,11 +138,16 @@ typedef struct mph_config {
   mph_writer log; /* whole lines, their newline included, of mp.log, of warn() when warnings are on,
                      and reports of failed processes; NULL: standard error */
   void *log_user;
+
+  void (*noticed)(void *user); /* "interrupted!" is raised now, as mph_interrupt asked for, whatever
+                          becomes of that error: for who ends code that does not notice. Must not
+                          call back into the host. NULL: nothing */
+  void *noticed_user;
 } mph_config;
 
 /* Every field at its default: `mph_config cfg = MPH_CONFIG_INIT;` */
 #define MPH_CONFIG_INIT                                                                            \
-  { sizeof(mph_config), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+  { sizeof(mph_config), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Makes a Lua state with the standard libraries and `require "mphost"` in it, and stores it in
  * *host; on error *host is NULL, which every function below takes. config NULL means all defaults.

@@ -192,8 +192,14 @@ mph_host *host_of(lua_State *L) {
   return h;
 }
 
+static void tell_noticed(lua_State *L) {
+  mph_host *h = host_of(L);
+  if (h && h->interrupted && h->noticed) h->noticed(h->noticed_user);
+}
+
 static int set_up(lua_State *L) {
   mph_host *h = lua_touserdata(L, 1);
+  interrupt_raised = tell_noticed;
   lua_pushlightuserdata(L, h);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
   value_init(L);
@@ -216,6 +222,7 @@ static int start(mph_host *h, const mph_config *config) {
   event_begin(&h->loop);
   h->output = config->output, h->output_user = config->output_user;
   h->log = config->log, h->log_user = config->log_user;
+  h->noticed = config->noticed, h->noticed_user = config->noticed_user;
   h->memory = (struct memory){config->alloc, config->alloc_user, 0, config->memory_limit};
   h->L = state_new(config->flags & MPH_NOENV, &h->memory);
   if (!h->L || !protected(h->L, h)) return MPH_ENOMEM;

@@ -37,7 +37,8 @@ struct mph_host {
   volatile sig_atomic_t interrupted; /* asked for during the call that runs */
   struct memory memory;
   mph_writer output, log;
-  void *output_user, *log_user;
+  void (*noticed)(void *user);
+  void *output_user, *log_user, *noticed_user;
   lua_Integer last_ref; /* references are counted up, never used again */
   struct loop loop;
 };

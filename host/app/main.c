@@ -144,6 +144,7 @@ static bool seed(mph_host *h) {
 static int run_host(const struct options *o, int argc, char **argv) {
   mph_host *h;
   mph_config config = MPH_CONFIG_INIT;
+  config.noticed = signals_noticed;
   if (o->noenv) config.flags |= MPH_NOENV;
   bool exported = export_settings(o) == 0;
   if (exported && o->joblog && !begin_joblog(o->joblog)) return EXIT_FAILURE;

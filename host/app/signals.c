@@ -102,6 +102,11 @@ void signals_relax(void) {
   set_timer(0);
 }
 
+void signals_noticed(void *unused) {
+  (void)unused;
+  set_timer(0);
+}
+
 void signals_die(int number) {
   sigset_t set;
   signal(number, SIG_DFL);

@@ -3,9 +3,10 @@
    Running a script: the first one interrupts its code, so that what is to be closed is closed; the
    program then ends its family and dies of that signal. A second one kills at once, and so does
    time: code that does not notice within 5 seconds (a coroutine that never yields, one long call
-   into C) is not waited for. At a prompt SIGINT only interrupts what runs. Code that
-   goes on all the same is ended with the program: the second one within one call says so, the third
-   kills. Children have the default actions. */
+   into C) is not waited for. Code that has noticed, and catches the error, takes the time it wants.
+   At a prompt SIGINT only interrupts what runs. Code that goes on all the same is ended with the
+   program: the second one within one call says so, the third kills. Children have the default
+   actions. */
 #ifndef APP_SIGNALS_H
 #define APP_SIGNALS_H
 
@@ -20,8 +21,9 @@ void signals_watch(mph_host *host);
 /* The signal that the program has to die of, 0: none. */
 int signals_caught(void);
 
-/* The code has ended: no time limit any more. */
+/* The code has ended, or has noticed (mph_config.noticed): no time limit any more. */
 void signals_relax(void);
+void signals_noticed(void *unused);
 
 /* Dies of a signal. */
 void signals_die(int number);

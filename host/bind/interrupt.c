@@ -13,6 +13,7 @@
 #define OWN "mphost/"       /* so the names of the library's chunks begin */
 #define MOST 32             /* states asked at the same time; those beyond have the hook only */
 
+void (*interrupt_raised)(lua_State *L);
 static _Atomic(lua_State *) asked[MOST]; /* by their main threads */
 
 static lua_State *main_of(lua_State *L) {
@@ -43,6 +44,7 @@ static void push_where(lua_State *L, int level) {
 
 static int raise_at(lua_State *L, int level) {
   interrupt_forget(main_of(L));
+  if (interrupt_raised) interrupt_raised(L);
   push_where(L, level);
   lua_pushliteral(L, WORD);
   lua_concat(L, 2);

@@ -17,6 +17,9 @@ void interrupt_ask(lua_State *L);
 /* The same where a coroutine L of `main` runs, and not that. */
 void interrupt_ask_in(lua_State *L, lua_State *main);
 
+/* Called when it is raised in L, which may be a coroutine; NULL: nobody wants to know. */
+extern void (*interrupt_raised)(lua_State *L);
+
 /* Whether the text on top is of an interruption, or of an error that was made of one. */
 int interrupt_is_told(lua_State *L);
 

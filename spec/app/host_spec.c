@@ -198,6 +198,28 @@ static void interrupts_what_runs(void **state) {
   lua_settop(mph_lua(h), 0);
 }
 
+static void count_noticed(void *user) {
+  ++*(int *)user;
+}
+
+static void tells_that_code_has_noticed(void **state) {
+  (void)state;
+  mph_host *h;
+  int noticed = 0;
+  mph_config config = MPH_CONFIG_INIT;
+  config.noticed = count_noticed;
+  config.noticed_user = &noticed;
+  assert_int_equal(mph_open(&h, &config), MPH_OK);
+  assert_int_equal(run_interrupted(h, "while true do end"), MPH_EINTR);
+  assert_int_equal(noticed, 1);
+  assert_int_equal(run_interrupted(h, "return (pcall(require 'mphost'.sleep, 1000))"), 1);
+  assert_int_equal(noticed, 2);
+  mph_interrupt(h); /* nothing runs */
+  assert_int_equal(mph_run_string(h, "return 1", NULL), 1);
+  assert_int_equal(noticed, 2);
+  mph_close(h);
+}
+
 static void stops_its_processes(void **state) {
   mph_host *h = *state;
   assert_int_equal(mph_stop(h), MPH_OK); /* nothing was started */
@@ -383,6 +405,7 @@ int main(void) {
       CASE(survives_the_end_of_memory),
       CASE(requires_into_a_global),
       CASE(interrupts_what_runs),
+      cmocka_unit_test(tells_that_code_has_noticed),
       CASE(stops_its_processes),
       CASE(opens_a_prompt),
       cmocka_unit_test(opens_as_a_guest),

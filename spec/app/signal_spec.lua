@@ -165,6 +165,13 @@ describe("SIGINT and SIGTERM", function()
     assert.is_true(seconds > 4 and seconds < 15)
   end)
 
+  it("kill nothing after 5 seconds where the code has caught the first", function()
+    require("support.helper").deadline(20)
+    local r = interrupt(2, [[print 'ready' pcall(mp.sleep, 100)
+      local f <close> = assert(io.popen "sleep 6; echo on") print(f:read "l") os.exit(3)]])
+    assert.same({ 3, "on\n" }, { r.status, r.out })
+  end)
+
   it("stay ignored where they are ignored", function()
     local r = tool.shell([[trap '' INT; exec $M -e 'os.execute("kill -INT $PPID") print "alive"']])
     assert.same({ 0, "alive\n" }, { r.code, r.out })
