@@ -138,8 +138,8 @@ static int worker_at(lua_State *L) {
   return 0;
 }
 
-/* number(): one for the next call that the item in hand makes of the pool it works for, the same
-   wherever it runs; nil: there is no item in hand. */
+/* number(): one for the next call that the item in hand makes of the pool it works for, or for the
+   next process or pool that it starts, the same wherever it runs; nil: there is no item in hand. */
 static int worker_number(lua_State *L) {
   if (!guard_now.index) return 0;
   lua_pushinteger(L, (lua_Integer)guard_number());

@@ -21,10 +21,10 @@
    index); the job's seed comes from the pool's and the number of the call among those that its
    maker made of the pool. A task that makes a call of the pool it works for cannot count so: which
    tasks ran before it in this process is chance. Its calls count from what its own numbers come
-   from (guard_number). The state of math.random is the userdata that math.random has as its
-   upvalue; where that is not what Lua 5.4's is, it is left alone. In a process that works on a job
-   of its own (no workers, or a task that calls its own pool) what was going on before is kept and
-   comes back at the end. */
+   from (guard_number), and so do the processes and pools that it starts. The state of math.random
+   is the userdata that math.random has as its upvalue; where that is not what Lua 5.4's is, it is
+   left alone. In a process that works on a job of its own (no workers, or a task that calls its own
+   pool) what was going on before is kept and comes back at the end. */
 #ifndef BIND_GUARD_H
 #define BIND_GUARD_H
 
@@ -79,7 +79,7 @@ int guard_take_why(void);
  * it was broken off. */
 extern struct guard_now {
   uint64_t *random, seed;
-  uint64_t index, calls; /* of the item in hand, 0: none; calls that it made */
+  uint64_t index, calls; /* of the item in hand, 0: none; numbers that it was given */
   struct guard_time time;
   uint64_t timeout; /* the job's */
   int why;
@@ -100,7 +100,7 @@ static inline uint64_t guard_call_seed(uint64_t seed, uint64_t number) {
   return number ? guard_scramble(~seed, number) : seed;
 }
 
-/* A number for a call that the item in hand makes; there is one. */
+/* A number for a call that the item in hand makes, or for what it starts; there is one. */
 static inline uint64_t guard_number(void) {
   return guard_scramble(guard_now.seed, ~guard_now.index) + guard_now.calls++;
 }

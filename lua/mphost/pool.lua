@@ -212,7 +212,8 @@ end
 ---not by os.exit, nor because it had run too long or had too much memory: it would again); memory: bytes or "512M" that
 ---a worker's Lua state may have, with what it inherits, and with a quarter and 16 MB more what C code takes beside it;
 ---pin: each worker stays on a CPU of its own; seed: what the tasks' random numbers come from, with the number of the
----call among the pool's and the item's index: neither the number of workers nor what runs when changes them.
+---call among the pool's and the item's index: neither the number of workers nor what runs when changes them, nor those
+---of the processes and pools that a task starts.
 ---@param options integer|table|nil
 ---@param ... nil  options are in the table
 ---@return mphost.Pool

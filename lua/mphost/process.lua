@@ -125,18 +125,22 @@ local function report(self, record)
     record.traceback or ""))
 end
 
--- Where this process's children get their random numbers from: by --seed (MPHOST_SEED), the same in every run.
+-- Where this process's children get their random numbers from: by --seed (MPHOST_SEED), the same in every run; nil: the
+-- clock. A child's is the seed that it was given.
 local base, given = check.variable("MPHOST_SEED", "an integer", function(text)
   return check.integer(text, math.mininteger)
 end), 0
-local is_fixed = base ~= nil
 
----A seed for something new: a child, a pool. The script's own random numbers are not touched.
+---A seed for something new: a child, a pool. The script's own random numbers are not touched. In a task it comes from
+---the task's own seed: what a task starts does not depend on which worker it runs in either.
 ---@return integer
 function process.seed()
-  given = given + 1
-  if not is_fixed then base = string.unpack("j", string.pack("n", core.clock())) ~ core.pid() << 40 end
-  local x = base + given * 0x9e3779b97f4a7c15 -- a step of SplitMix64
+  local x = core.number()
+  if not x then
+    given = given + 1
+    local from = base or string.unpack("j", string.pack("n", core.clock())) ~ core.pid() << 40
+    x = from + given * 0x9e3779b97f4a7c15 -- a step of SplitMix64
+  end
   x = (x ~ x >> 30) * 0xbf58476d1ce4e5b9
   x = (x ~ x >> 27) * 0x94d049bb133111eb
   return x ~ x >> 31
@@ -155,7 +159,7 @@ function process.become(self, seed)
   if getmetatable(self) == nil then setmetatable(self, Process) end
   core.joblog_as(self.name)
   math.randomseed(seed)
-  base, given = is_fixed and seed or nil, 0
+  base, given = seed, 0
 end
 
 local methods_of_start = { fork = true, zygote = core.zygote, spawn = core.helper }

@@ -267,3 +267,46 @@ describe("what runs while results of a call are taken in", function()
     assert.truthy(type(err) == "string" and err:find("here:1: interrupted!", 1, true))
   end)
 end)
+
+describe("what a task starts", function()
+  local function draw() return math.random(1 << 50) end
+
+  local function started()
+    local list = { draw(), mp.spawn(draw):result(), mp.spawn(draw):result() }
+    local function add(values) table.move(values, 1, #values, #list + 1, list) end
+    list[#list + 1] = mp.spawn(function() return mp.spawn(draw):result() end):result()
+    for _ = 1, 2 do
+      local pool <close> = mp.Pool(2)
+      add(pool:map(draw, { 1, 2, 3 }))
+      list[#list + 1] = pool:apply(function() return mp.spawn(draw):result() end)
+    end
+    add(mp.map(draw, { 1, 2, 3 }, { workers = 2 }))
+    local first = mp.map(function() return First end, { 1, 2, 3 }, -- luacheck: ignore 113
+      { workers = 1, init = function() First = draw() end }) -- luacheck: ignore 111
+    list[#list + 1] = first[1]
+    list[#list + 1] = draw()
+    return list
+  end
+
+  it("draws its random numbers by the task's, whichever worker it runs in", function()
+    helper.deadline(60)
+    local function numbers(workers, chunk)
+      local pool <close> = mp.Pool { workers = workers, seed = 42 }
+      local list = {}
+      local function add(values) table.move(values, 1, #values, #list + 1, list) end
+      for _, values in ipairs(pool:map(started, mp.range(1, 5), { chunk = chunk })) do add(values) end
+      for _, values in pool:imap(started, { 1, 2 }, { chunk = chunk }) do add(values) end
+      add(pool:apply(started))
+      return list
+    end
+    local expected, seen = numbers(1), {}
+    assert.equal(8 * 17, #expected)
+    for _, number in ipairs(expected) do
+      assert.is_nil(seen[number])
+      seen[number] = true
+    end
+    for workers, chunk in pairs { [0] = 1, [2] = 1, [3] = 2, [8] = 1 } do
+      assert.same(expected, numbers(workers, chunk), workers)
+    end
+  end)
+end)
