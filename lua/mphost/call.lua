@@ -109,6 +109,14 @@ function Call:count()
   return count
 end
 
+---Looks how far it is.
+function Call:tick()
+  local harm = self.progress:tick()
+  if not harm then return end
+  crew.break_off(self.pool, self, harm[1])
+  progress.pass_on(harm)
+end
+
 -- Posted unless others stand in line.
 local function post(self, job)
   self.jobs[#self.jobs + 1] = job
@@ -461,6 +469,14 @@ function Call:task_error(record)
   return errors.new(fields)
 end
 
+-- Tells those who want to know.
+local function tell_end(self)
+  local harm = self.progress and self.progress:finish(self.failure == nil and not self.cancelled)
+  if harm then self.failure = harm[1] end
+  if self.on_finish then self.on_finish(self) end
+  progress.pass_on(harm)
+end
+
 ---It is over: with its results, or with the first of its errors.
 function Call:finish()
   if self.done then return end
@@ -475,8 +491,7 @@ function Call:finish()
     self.failure = self:task_error(least)
   end
   leave_pool(self)
-  if self.progress then self.progress:finish(self.failure == nil) end
-  if self.on_finish then self.on_finish(self) end
+  tell_end(self)
 end
 
 ---It is over with this error.
@@ -486,8 +501,7 @@ function Call:fail(why)
   self.done, self.failure = true, why
   abandon(self)
   leave_pool(self)
-  if self.progress then self.progress:finish(false) end
-  if self.on_finish then self.on_finish(self) end
+  tell_end(self)
 end
 
 ---Nobody wants it any more.

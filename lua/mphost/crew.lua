@@ -285,18 +285,19 @@ function crew.enforce(pool)
   return least
 end
 
----The call is broken off from outside (Ctrl-C): it is cancelled, and what its tasks have to close is closed when this
+---The call is broken off from outside (Ctrl-C, its `progress`), and what its tasks have to close is closed when this
 ---returns.
 ---@param pool mphost.Pool
 ---@param call mphost.Call
-function crew.break_off(pool, call)
+---@param why any  what it ends with; nil: it is cancelled
+function crew.break_off(pool, call, why)
   local busy = {}
   for _, worker in ipairs(pool._workers) do
     for at = call.at, #call.jobs do
       if call.jobs[at]:holds(worker.slot) then busy[worker] = core.status(worker.slot).job end
     end
   end
-  call:cancel()
+  if why == nil then call:cancel() else call:fail(why) end
   local deadline = core.clock() + GRACE
   repeat
     for worker, job in pairs(busy) do

@@ -86,7 +86,7 @@ function methods:get(timeout)
   if self._harm then error(self._harm[1], 0) end
   local call = self._call
   if call.cancelled then return nil, "cancelled", "cancelled" end
-  if call.failure ~= nil then error(call.failure, 0) end
+  if call.failure ~= nil then check.raise(call.failure, 2) end
   return self._take(call)
 end
 

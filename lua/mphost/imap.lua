@@ -67,6 +67,14 @@ local function gather(self, list, most, began)
   end
 end
 
+---Looks how far it is.
+function Stream:tick()
+  local harm = self.progress and self.progress:tick()
+  if not harm then return end
+  self.harmed = true
+  error(harm[1], 0)
+end
+
 -- Up to a batch of items, or nil at the end. What the items' iterator raises comes after the results before it.
 local function pull(self, most)
   local list, began = { n = 0 }, core.clock()
@@ -155,12 +163,12 @@ local function await(self)
   for _, call in ipairs(batches) do call:check_free(3) end
   local function is_done()
     at = first_done(batches)
-    if not at and self.progress then self.progress:tick() end
+    if not at then self:tick() end
     return at ~= nil
   end
   while true do
     if self.options.ordered then
-      at = wait.one(batches[1], core.clock() + PATIENCE, self.progress) and 1
+      at = wait.one(batches[1], core.clock() + PATIENCE, self.progress and self) and 1
     else
       wait.some({ self.pool }, {}, is_done, PATIENCE)
     end
@@ -194,7 +202,7 @@ local function next_batch(self)
 end
 
 local function cancelled(self)
-  self:close()
+  self:close "cancelled"
   return nil
 end
 
@@ -208,18 +216,18 @@ function Stream:take()
     self.batch = next_batch(self)
     if not self.batch then
       local failure = self.failure
-      self:close()
+      self:close(failure)
       if failure then error(failure[1], 0) end
       return nil
     end
     local failure = self.batch.call.failure
     if failure ~= nil then
-      self:close()
+      self:close(failure)
       error(failure, 0)
     end
     if self.batch.call.cancelled then return cancelled(self) end
   end
-  if self.progress then self.progress:tick() end
+  self:tick()
   local batch = self.batch
   local i = batch.i + 1
   batch.i = i
@@ -228,13 +236,19 @@ function Stream:take()
   return batch.base + i, batch.results[i]
 end
 
----Cancels what is left; in a child that has inherited it: nothing, all of that is its maker's.
-function Stream:close()
+---Cancels what is left; in a child that has inherited it: nothing, all of that is its maker's. Raises what the function
+---of `progress` raises, which is told when all has gone well.
+---@param why any  of what it is closed; nil: nothing went wrong
+function Stream:close(why)
   if self.maker ~= process.here then return end
-  if self.progress then self.progress:finish(self.ended and #self.batches == 0) end
+  local well = why == nil and self.ended and #self.batches == 0
   self.closed, self.ended = true, true
   for _, call in ipairs(self.batches) do call:cancel() end
   self.batches, self.batch = {}, nil
+  local harm = self.progress and self.progress:finish(well)
+  if not harm then return end
+  self.harmed = true
+  error(harm[1], 0)
 end
 
 Stream.__close = Stream.close
@@ -261,12 +275,13 @@ function imap.iterate(self, depth)
     end
     local ok, index, result, failed = pcall(self.take, self)
     if not ok then
-      if self.unsent then check.raise(index, 2 + (depth or 0)) end -- what cannot be sent is the caller's
+      if self.harmed then self:close(index) end
+      if self.unsent or self.harmed then check.raise(index, 2 + (depth or 0)) end -- that is the caller's
       error(index, 0)
     end
     if self.progress then self.progress:hide() end
     if failed and not collect then
-      self:close()
+      self:close(failed)
       error(failed, 0)
     end
     return index, result, failed

@@ -118,8 +118,9 @@ end
 ---@param given table|function  a list, an iterator, or mp.range
 ---@param options {chunk: integer?, timeout: number?, retries: integer?, on_error: "raise"|"collect"|nil,
 ---progress: boolean|fun(done: integer, total: integer?, failed: integer)|nil}?  progress: true, a line on the terminal
----while this waits; or a function that is told at most ten times a second, and at the end; timeout in
----seconds that an item may run; retries: how often an item is tried again whose worker died under it (see mp.Pool)
+---while this waits; or a function that is told at most ten times a second, and at the end: the call ends with what it
+---raises; timeout in seconds that an item may run; retries: how often an item is tried again whose worker died under it
+---(see mp.Pool)
 ---@return table results
 ---@return table<integer, mphost.TaskError>? errors  by index, with on_error = "collect"
 function methods:map(f, given, options)

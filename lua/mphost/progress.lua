@@ -91,13 +91,25 @@ local function new_rate(self, now, done)
   return self.rate
 end
 
+-- What it waits for itself does not tell it again.
+local function tell(self)
+  self.next = math.huge
+  local done, failed = self.count()
+  local ok, why = pcall(self.tell, done, self.total, failed)
+  if not self.over then self.next = core.clock() + EVERY end
+  if ok then return nil end
+  if why == nil then why = "the function of option 'progress' raised nil" end
+  return { why }
+end
+
 ---Looks, if it is time, and shows what it sees.
+---@return {[1]: any}? harm  what the user's function raised: its call, and no other, ends with that
 function Progress:tick()
   local now = core.clock()
-  if now < self.next then return end
+  if now < self.next then return nil end
+  if self.tell then return tell(self) end
   self.next = now + EVERY
   local done, failed = self.count()
-  if self.tell then return self.tell(done, self.total, failed) end
   self.drawn = draw(progress.line(self.name, done, self.total, failed, new_rate(self, now, done), core.columns() or 80))
 end
 
@@ -109,13 +121,19 @@ end
 
 ---The call is over; well: the function is told once more.
 ---@param well boolean
+---@return {[1]: any}? harm  as tick
 function Progress:finish(well)
   self:hide()
-  if self.over then return end
+  if self.over then return nil end
   self.over, self.next = true, math.huge
-  if not (well and self.tell) then return end
-  local done, failed = self.count()
-  self.tell(done, self.total, failed)
+  return well and self.tell and tell(self) or nil
+end
+
+---Raises what was raised if that was Ctrl-C: whoever waits is meant, whatever it came between.
+---@param harm {[1]: any}?
+function progress.pass_on(harm)
+  local why = harm and harm[1]
+  if type(why) == "string" and why:find "interrupted!$" then error(why, 0) end
 end
 
 ---Seconds to the next look.

@@ -54,12 +54,12 @@ end
 ---Waits for one call: true; or nil when the time is over.
 ---@param call mphost.Call
 ---@param deadline number?  as core.clock
----@param watcher mphost.Progress?  of what the call is a part of; none: its own
+---@param watcher {tick: function}?  looks how far that is of which the call is a part; none: the call itself
 ---@return true?
 function wait.one(call, deadline, watcher)
   call:check_free(2)
   local pool = call.pool
-  watcher = watcher or call.progress
+  watcher = watcher or call.progress and call
   local slice = (watcher or pool._options.memory) and progress.EVERY or 0.25
   while not call.done do
     local left = left_until(deadline)
@@ -67,9 +67,9 @@ function wait.one(call, deadline, watcher)
       wait.step(pool)
       return call.done or nil
     end
-    local alone = #pool._calls == 1 and pool._queued == 0 and not call.unposted
     crew.weigh(pool)
     if watcher then watcher:tick() end
+    local alone = #pool._calls == 1 and pool._queued == 0 and not call.unposted
     left = math.min(left, slice, crew.enforce(pool))
     if alone then
       call:advance(left)

@@ -12,6 +12,14 @@ local function slow(x)
   return x
 end
 
+local function iterator(n)
+  local i = 0
+  return function()
+    i = i + 1
+    return i <= n and i or nil
+  end
+end
+
 -- A function for the option, and what it was told.
 local function listener()
   local told = {}
@@ -51,11 +59,7 @@ describe("The option progress", function()
   it("knows no total of an iterator", function()
     local pool <close> = mp.Pool(2)
     local f, told = listener()
-    local i = 0
-    pool:each(slow, function()
-      i = i + 1
-      return i <= 30 and i or nil
-    end, { progress = f })
+    pool:each(slow, iterator(30), { progress = f })
     check(told, 30, nil)
   end)
 
@@ -93,10 +97,81 @@ describe("The option progress", function()
 
   it("ends the call when its function raises, and says so at the caller's line", function()
     local pool <close> = mp.Pool(2)
-    local ok, err = pcall(pool.map, pool, slow, mp.range(1, 1000), { progress = function() error("enough", 0) end })
-    assert.is_false(ok)
-    assert.truthy(tostring(err):find "enough")
+    local begun = mp.Value("i", 0)
+    local function work(x)
+      begun:add(1)
+      return slow(x)
+    end
+    local function enough() error("enough", 0) end
+    for _, n in ipairs { 2, 1000 } do -- in the end only, on the way
+      local many, options = mp.range(1, n), { progress = enough, chunk = 1 }
+      for what, f in pairs {
+        map = function() pool:map(work, many, options) end,
+        map_async = function() pool:map_async(work, many, options):get() end,
+        imap = function() for _ in pool:imap(work, many, options) do end end, -- luacheck: ignore
+        imap_unordered = function() for _ in pool:imap_unordered(work, many, options) do end end, -- luacheck: ignore
+        each = function() pool:each(work, many, options) end,
+        each_stream = function() pool:each(work, iterator(n), options) end,
+        reduce = function() pool:reduce(work, math.max, many, nil, options) end,
+        mp_map = function() mp.map(work, many, { workers = 2, progress = enough, chunk = 1 }) end,
+        here = function() mp.Pool(0):map(work, { 1, 2 }, options) end,
+      } do
+        local ok, err = pcall(f)
+        assert.is_false(ok, what)
+        local line = debug.getinfo(f, "S").linedefined
+        assert.equal(("%s:%d: enough"):format(debug.getinfo(1, "S").short_src, line), err, what)
+        assert.equal(0, pool:stats().pending, what)
+      end
+      local before = begun.value
+      mp.sleep(0.05)
+      assert.equal(before, begun.value)
+    end
     assert.equal(3, #pool:map(slow, { 1, 2, 3 }))
+  end)
+
+  it("gives the call a word for an error that is nil, and another value as it is", function()
+    local pool <close> = mp.Pool(2)
+    local many, options = mp.range(1, 1000), { progress = function() error(nil) end }
+    raises("the function of option 'progress' raised nil", function() pool:map(slow, many, options) end)
+    local thing = {}
+    local future = pool:map_async(slow, many, { progress = function() error(thing) end })
+    assert.same({ false, thing }, { pcall(future.get, future) })
+    assert.equal(thing, select(2, pcall(future.get, future)))
+  end)
+
+  it("is no other call's when it raises", function()
+    local pool <close> = mp.Pool(2)
+    local function enough() error "enough" end
+    local short = pool:map_async(slow, { 1, 2 }, { progress = enough })
+    local other = pool:map_async(slow, mp.range(1, 30))
+    assert.equal(30, #other:get())
+    raises("enough", function() short:get() end)
+    local long = pool:map_async(slow, mp.range(1, 1000), { progress = enough })
+    other = pool:map_async(slow, mp.range(1, 10))
+    raises("enough", function() long:get() end)
+    assert.is_true(long:done())
+    assert.equal(10, #other:get())
+    short = pool:map_async(slow, { 1, 2 }, { progress = enough })
+    local seen
+    short:on_done(function(future) seen = future end)
+    assert.equal(30, #pool:map(slow, mp.range(1, 30)))
+    assert.equal(short, seen)
+    short = pool:map_async(slow, { 1, 2 }, { progress = enough })
+    assert.equal(short, mp.as_completed({ short }, 10)())
+    raises("enough", function() short:get() end)
+    pool:map_async(slow, { 1, 2 }, { progress = enough })
+    pool:close()
+    assert.is_true(pool:join(10))
+  end)
+
+  it("may wait for its own call", function()
+    local pool <close> = mp.Pool(2)
+    local future, got
+    future = pool:map_async(slow, mp.range(1, 30), { chunk = 1, progress = function(done)
+      if done < 30 then got = #future:get() end
+    end })
+    assert.equal(30, #future:get())
+    assert.equal(30, got)
   end)
 
   it("draws nothing where there is no terminal", function()
