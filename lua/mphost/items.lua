@@ -5,14 +5,15 @@ local items = {}
 
 ---@class mphost.Range
 ---@field from number
----@field step number
+---@field to number
+---@field step number  integer if `from` is one, else both are floats, and `to`
 ---@field n integer  how many numbers
 local Range = { __name = "mphost.Range" }
 items.Range = Range -- where the codec finds it by name
 
 function Range:__index(i)
   local n = math.type(i) == "integer" and rawget(self, "n")
-  if n and i >= 1 and i <= n then return self.from + (i - 1) * self.step end
+  if n and i >= 1 and i <= n then return self.from + (i - 1) * self.step end -- integers wrap back to where it is
 end
 
 function Range:__len()
@@ -21,23 +22,54 @@ end
 
 -- for i in range do: the control variable is the number before.
 function Range:__call(_, before)
-  if self.n == 0 then return nil end
-  if before == nil then return self.from end
-  local i = (before - self.from) // self.step + 2
-  if math.type(self.step) == "float" or math.type(self.from) == "float" then
-    i = math.floor((before - self.from) / self.step + 0.5) + 2
+  local from, step, n = self.from, self.step, self.n
+  if n == 0 then return nil end
+  if before == nil then return from end
+  if math.type(from) == "integer" then
+    local last = from + (n - 1) * step
+    if step > 0 and before >= last or step < 0 and before <= last then return nil end
+    return before + step
   end
-  return i <= self.n and self.from + (i - 1) * self.step or nil
+  local i = math.floor((before - from) / step + 0.5) + 2
+  return i <= n and from + (i - 1) * step or nil
 end
 
 function Range:__tostring()
-  return ("range(%s, %s, %s)"):format(self.from, self.from + (self.n - 1) * self.step, self.step)
+  return ("range(%s, %s, %s)"):format(self.from, self.to, self.step)
 end
 
----The numbers from `from` to `to`, made as they are asked for: items of a call, a list to index, or `for i in` it.
+-- Of integers without a sign.
+local function quotient(a, b)
+  if b < 0 then return math.ult(a, b) and 0 or 1 end
+  if a >= 0 then return a // b end
+  local q = (a >> 1) // b << 1
+  return math.ult(a - q * b, b) and q or q + 1
+end
+
+-- The limit as an integer, as a for loop takes it.
+local function whole_limit(to, step)
+  if to >= 0x1p63 then return math.maxinteger end
+  return math.tointeger(to) or to < -0x1p63 and math.mininteger or step > 0 and math.floor(to) or math.ceil(to)
+end
+
+-- How many there are; nil: more than can be counted. The distance may be larger than an integer.
+local function count_integers(from, to, step)
+  if step > 0 and from > to or step < 0 and from < to then return 0 end
+  local more = step > 0 and quotient(to - from, step) or quotient(from - to, -step)
+  return more >= 0 and more < math.maxinteger and more + 1 or nil
+end
+
+local function count_floats(from, to, step)
+  if step > 0 and from > to or step < 0 and from < to then return 0 end
+  local more = math.tointeger((to - from) // step)
+  return more and more < math.maxinteger and more + 1 or nil
+end
+
+---The numbers that a for loop from `from` to `to` has, made as they are asked for: items of a call, a list to index, or
+---`for i in` it. Raises when there are more than an integer can count.
 ---@param from number
 ---@param to number
----@param step number?  1; not 0
+---@param step number?  1; not 0; of floats no less than what they are exact to
 ---@return mphost.Range
 function items.range(from, to, step)
   check.type(1, 1, "range", from, "number")
@@ -45,12 +77,22 @@ function items.range(from, to, step)
   if step == nil then step = 1 end
   check.type(1, 3, "range", step, "number")
   if step == 0 then check.fail(1, 3, "range", "step is 0") end
-  if step ~= step or from ~= from or to ~= to or math.abs(from) == math.huge or math.abs(to) == math.huge then
-    check.fail(1, 2, "range", "finite numbers expected")
+  for position, value in ipairs { from, to, step } do
+    if value - value ~= 0 then check.fail(1, position, "range", "finite numbers expected") end
   end
-  local span = to - from
-  local n = (step > 0 and span < 0 or step < 0 and span > 0) and 0 or math.tointeger(span // step) + 1
-  return setmetatable({ from = from, step = step, n = n }, Range)
+  local n
+  if math.type(from) == "integer" and math.type(step) == "integer" then
+    to = whole_limit(to, step)
+    n = count_integers(from, to, step)
+  else
+    from, to, step = from + 0.0, to + 0.0, step + 0.0
+    n = count_floats(from, to, step)
+    if n and n > 1 and (from + step == from or to - step == to) then
+      check.fail(1, 3, "range", "such a step changes nothing in such large numbers")
+    end
+  end
+  if not n then check.fail(1, 2, "range", "its numbers cannot be counted") end
+  return setmetatable({ from = from, to = to, step = step, n = n }, Range)
 end
 
 local function is_callable(value)

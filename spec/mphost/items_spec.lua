@@ -30,6 +30,47 @@ describe("A range", function()
     end
   end)
 
+  it("has them up to the least and the greatest integer", function()
+    local least, most = math.mininteger, math.maxinteger
+    for _, args in ipairs { { most - 2, most }, { most - 3, most, 2 }, { least + 3, least, -2 }, { most, most },
+      { most, least }, { least, most, most }, { most, least, least }, { most, least, -most }, { -3, most, most },
+      { 0, least, least }, { least, most, least }, { least, least, least }, { most - 2, 1e300 },
+      { least + 2, -1e300, -1 }, { 5, 1e300, most }, { least, most, most // 3 }, { most, least, least // 3 },
+      { 1, 5, least }, { 1, 3.5 }, { 3, 1.5, -1 } } do
+      local expected = {}
+      for x = args[1], args[2], args[3] or 1 do expected[#expected + 1] = x end
+      local r = mp.range(table.unpack(args))
+      assert.same(expected, list(r))
+      assert.same({ n = #expected, table.unpack(expected) }, table.pack(table.unpack(r)))
+      assert.is_nil(r[#r + 1])
+    end
+    assert.equal(most, #mp.range(1, most))
+    assert.equal(most, mp.range(1, most)[most])
+    assert.equal(most, #mp.range(-1, least + 1, -1))
+    assert.equal(most, #mp.range(least + 3, most, 2))
+    local pool <close> = mp.Pool(1)
+    assert.same({ most - 2, most - 1, most, n = 3 }, pool:map(math.abs, mp.range(most - 2, most)))
+  end)
+
+  it("whose numbers cannot be counted is none", function()
+    local said = "bad argument #2 to 'range' (its numbers cannot be counted)"
+    local least, most = math.mininteger, math.maxinteger
+    for _, args in ipairs { { least, most }, { least, -1 }, { 0, most }, { most, least, -1 }, { 0.0, 1e300 },
+      { 0, 1, 1e-300 }, { -1e308, 1e308 } } do
+      raises(said, function() mp.range(table.unpack(args)) end)
+    end
+    raises("bad argument #3 to 'range' (such a step changes nothing in such large numbers)",
+      function() mp.range(2.0 ^ 53, 2.0 ^ 53 + 10) end)
+  end)
+
+  it("is of floats when its beginning or its step is one", function()
+    assert.same({ "0.0", "0.5", "1.0" }, { tostring(mp.range(0, 1, 0.5)[1]), tostring(list(mp.range(0, 1, 0.5))[2]),
+      tostring(mp.range(0.0, 1)[2]) })
+    assert.equal("0.0", tostring(list(mp.range(0, 1, 0.5))[1]))
+    assert.equal("range(0.0, 1.0, 0.5)", tostring(mp.range(0, 1, 0.5)))
+    assert.equal("range(1, 0, 1)", tostring(mp.range(1, 0)))
+  end)
+
   it("can be iterated twice, nested, and sent", function()
     local r = mp.range(1, 3)
     local n = 0
@@ -43,7 +84,9 @@ describe("A range", function()
     raises("bad argument #3 to 'range' (step is 0)", function() mp.range(1, 2, 0) end)
     raises("bad argument #1 to 'range' (number expected, got nil)", function() mp.range() end)
     raises("bad argument #2 to 'range' (number expected, got string)", function() mp.range(1, "2") end)
-    raises("finite numbers expected", function() mp.range(1, math.huge) end)
+    raises("#2 to 'range' (finite numbers expected", function() mp.range(1, math.huge) end)
+    raises("#1 to 'range' (finite numbers expected", function() mp.range(0 / 0, 1) end)
+    raises("#3 to 'range' (finite numbers expected", function() mp.range(1, 2, math.huge) end)
   end)
 end)
 
