@@ -10,6 +10,12 @@ local future = {}
 local methods = {}
 local Future = { __name = "mphost.Future", __index = methods, __pack = false }
 
+-- Levels: each method passes its own name; the errors are its caller's.
+local function check_self(self, name)
+  if getmetatable(self) == Future then return end
+  check.raise(("calling '%s' on bad self (future:%s(...) expected)"):format(name, name), 3)
+end
+
 -- Raises in a process that has inherited it unsettled: its maker alone hears what becomes of it.
 local function check_maker(self, name, level)
   if self._maker == process.here or self._call.done then return end
@@ -39,6 +45,7 @@ end
 ---Whether it is settled: with results, an error, or cancelled.
 ---@return boolean
 function methods:done()
+  check_self(self, "done")
   check_maker(self, "done")
   local call = self._call
   if not call.done then wait.step(call.pool) end
@@ -50,6 +57,7 @@ end
 ---@param dead boolean  a process of the family has died
 ---@return boolean
 function methods:_ready(listens, dead)
+  check_self(self, "_ready")
   local call = self._call
   if not call.done then wait.hear(call.pool, listens, dead) end
   return call.done
@@ -58,6 +66,7 @@ end
 ---Whether it was cancelled.
 ---@return boolean
 function methods:cancelled()
+  check_self(self, "cancelled")
   return self._call.cancelled or false
 end
 
@@ -67,6 +76,7 @@ end
 ---@return string? message
 ---@return string? name
 function methods:wait(timeout)
+  check_self(self, "wait")
   check.timeout(1, 1, "wait", timeout)
   check_maker(self, "wait")
   self._call:check_free(2)
@@ -78,6 +88,7 @@ end
 ---@param timeout number?  seconds
 ---@return any ...  nil, message, "timeout" or "cancelled" when there is no result
 function methods:get(timeout)
+  check_self(self, "get")
   check.timeout(1, 1, "get", timeout)
   check_maker(self, "get")
   self._call:check_free(2)
@@ -95,6 +106,7 @@ end
 ---0.2 s later and replaced (0.5 s later, one that SIGSTOP has stopped). True unless it was settled before.
 ---@return boolean
 function methods:cancel()
+  check_self(self, "cancel")
   check_maker(self, "cancel")
   local call = self._call
   if not call.done and call:left() > 0 then -- what has come so far is not taken in: nobody wants it
@@ -111,9 +123,8 @@ end
 ---@param fn fun(future: mphost.Future)
 ---@return mphost.Future self
 function methods:on_done(fn)
-  if type(fn) ~= "function" then
-    error(("bad argument #1 to 'on_done' (function expected, got %s)"):format(fn == nil and "nil" or type(fn)), 2)
-  end
+  check_self(self, "on_done")
+  check.callable(1, 1, "on_done", fn)
   check_maker(self, "on_done")
   if self._call.done then
     self._callbacks = { fn }
@@ -157,7 +168,7 @@ function future.as_completed(list, timeout)
   end
   for i, each in ipairs(list) do
     if not is_future(each) then
-      error(("bad argument #1 to 'as_completed' (element %d: Future expected, got %s)"):format(i, type(each)), 2)
+      check.fail(1, 1, "as_completed", ("element %d: Future expected, got %s"):format(i, type(each)))
     end
     check_maker(each, "as_completed")
     each._call:check_free(2)

@@ -305,6 +305,31 @@ describe("A future", function()
     assert.equal(0, pool:stats().pending)
   end)
 
+  it("raises misuse at the caller's line", function()
+    local pool <close> = mp.Pool(1)
+    local f = pool:submit(square, 2)
+    local others = { false, 1, "x", {}, square, io.stdout, pool, mp.Queue(), mp.Process(square, 1) }
+    for _, name in ipairs { "get", "wait", "done", "cancel", "cancelled", "on_done" } do
+      local said = ("calling '%s' on bad self (future:%s(...) expected)"):format(name, name)
+      raises(said, function() f[name]() end)
+      for _, other in ipairs(others) do
+        raises(said, function() f[name](other, square) end)
+      end
+    end
+    for _, name in ipairs { "get", "wait" } do
+      raises(("bad argument #1 to '%s' (number expected, got string)"):format(name), function() f[name](f, "1") end)
+      raises(("bad argument #1 to '%s' (a number of seconds expected, got nan)"):format(name),
+        function() f[name](f, 0 / 0) end)
+    end
+    raises("bad argument #1 to 'on_done' (function expected, got nil)", function() f:on_done() end)
+    raises("bad argument #1 to 'as_completed' (element 2: Future expected, got table)",
+      function() mp.as_completed { f, {} } end)
+    raises("bad argument #2 to 'as_completed' (number expected, got string)",
+      function() mp.as_completed({ f }, "1") end)
+    assert.equal(4, f:get(10))
+    assert.equal(4, f:get(-1))
+  end)
+
   it("works beside a map and another pool", function()
     local a <close> = mp.Pool(2)
     local b <close> = mp.Pool(1)

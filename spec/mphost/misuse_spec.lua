@@ -154,6 +154,8 @@ local CONSTRUCTORS = {
     { {} }, { { parties = "x" } }, { { parties = 1, action = 1 } }, { { partys = 1 } } },
   wait = { {}, { 1 }, { { 1 } }, { { {} } }, { { nop } }, { { mp.null } }, { {}, "x" } },
   sleep = { {}, { "x" }, { {} } },
+  as_completed = { {}, { 1 }, { { 1 } }, { { {} } }, { { nop } }, { { mp.null } }, { {}, "x" }, { {}, 0 / 0 } },
+  range = { {}, { 1 }, { "x", 1 }, { 1, "x" }, { 1, 2, "x" }, { 1, 2, 0 }, { 1, 0 / 0 }, { math.mininteger, 0 } },
 }
 
 local HERE = debug.getinfo(1, "S").short_src
