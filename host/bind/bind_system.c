@@ -22,6 +22,7 @@ static int system_clock(lua_State *L) {
 
 static int system_sleep(lua_State *L) {
   lua_Number seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds == seconds, 1, "a number of seconds expected, got nan");
   luaL_argcheck(L, seconds >= 0, 1, "not negative expected");
   int64_t deadline = clock_deadline(seconds);
   for (;;) {

@@ -10,7 +10,7 @@ local mp = {}
 function mp.clock() end
 
 ---Sleeps.
----@param seconds number  0 or more
+---@param seconds number  0 or more; math.huge: until Ctrl-C, or as a task until its call is over
 function mp.sleep(seconds) end
 
 ---The value as bytes, for files and other machines. Handles of this library do not leave the family: they raise.

@@ -73,7 +73,10 @@ describe("mphost", function()
     mp.sleep(0)
     assert.is_true(mp.clock() >= before + 0.02)
     assert.equal("float", math.type(before))
-    tool.raises("not negative expected", function() mp.sleep(-1) end)
+    for _, seconds in ipairs { -1, -1e308, -math.huge } do
+      tool.raises("bad argument #1 to 'sleep' (not negative expected)", function() mp.sleep(seconds) end)
+    end
+    tool.raises("bad argument #1 to 'sleep' (a number of seconds expected, got nan)", function() mp.sleep(0 / 0) end)
     tool.raises("number expected", function() mp.sleep() end)
   end)
 
