@@ -24,7 +24,7 @@ static int more(codec_sink *sink, size_t need) {
   if (used) memcpy(run, arena->run, used);
   arena->run = run;
   arena->room = room;
-  *sink = (codec_sink){run + used, run + heap_room(block), more, 0, 0, parcel_fill(fresh)};
+  *sink = (codec_sink){run + used, run + heap_room(block), more, 0, sink->key, parcel_fill(fresh)};
   return 0;
 }
 

@@ -62,14 +62,13 @@ int work_encode_function(lua_State *L, struct arena *arena, struct job *job, int
   return arena_end(arena, &job->function, &job->function_size);
 }
 
-/* Item `index` of the list at 2, which the call has after `base` others. */
+/* Item `index` of the list at 2, which the call has after `base` others; or a call's arguments. */
 static int encode_item(lua_State *L, struct arena *arena, lua_Integer index, uint64_t base) {
   lua_geti(L, 2, index);
   int rc = item_put(L, arena, -1);
-  if (rc == -EINVAL) {
+  if (rc == -EINVAL && arena->sink.key != CODEC_ARGUMENTS)
     lua_pushfstring(L, "item %I: %s", index + (lua_Integer)base, lua_tostring(L, -1));
-    return rc;
-  }
+  if (rc == -EINVAL) return rc;
   lua_pop(L, 1);
   return rc;
 }
@@ -120,6 +119,7 @@ void work_shape(struct job *job, const struct shape *shape, uint64_t number) {
 static int fill_job(lua_State *L, struct job *job, struct arena *arena, lua_Integer first,
                     lua_Integer items, const struct cut *cut) {
   int rc = job->inherited ? 0 : work_encode_function(L, arena, job, 1);
+  arena->sink.key = job->mode == JOB_CALL ? CODEC_ARGUMENTS : 0;
   for (uint32_t i = 0; i < job->chunks && rc == 0; i++) {
     lua_Integer size = chunk_size(items, cut);
     job->chunk[i].items = (uint32_t)size;

@@ -53,9 +53,12 @@
  * that it could not know earlier, and takes bytes back. It keeps no pointer into the sink. `code`
  * becomes 1 when it writes something that CODEC_NO_CODE would refuse, or find only where it is
  * loaded: a function, or a name; nothing clears it. `key` is where on Lua's stack the key is that
- * the value has in what is sent piece by piece, 0: it is all; only for what is said of it.
+ * the value has in what is sent piece by piece, 0: it is all, CODEC_ARGUMENTS: it is the list of a
+ * call's; only for what is said of it.
  * `fill`, unless NULL, copies strings of CODEC_LARGE bytes and more to `at`, for which there is
  * room; it moves nothing. */
+#define CODEC_ARGUMENTS (-1)
+
 typedef struct codec_sink {
   char *at, *end;
   int (*more)(struct codec_sink *sink, size_t need); /* 0 or -errno, but never -EINVAL */

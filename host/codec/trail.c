@@ -1,6 +1,7 @@
 /* The way to what cannot be sent, as the user would write it:
  *
  *   value[1].cfg.on_done
+ *   argument 2.cfg[1]
  *   upvalue 'sock'.fd of function 'fetch' (crawl.lua:14)
  *   global 'cache' of function 'get' (a.lua:3), upvalue 'get' of function 'main' (a.lua:9)
  *
@@ -125,12 +126,26 @@ static int trail_is_function(const trail *t, uint32_t depth) {
   return kind == ENCODE_UPVALUES || kind == ENCODE_GLOBALS;
 }
 
-/* What the value itself is a piece of. */
-static void trail_add_root(trail *t) {
+/* The value, and what it is a piece of: from which frame on steps lead from there. */
+static uint32_t trail_add_root(trail *t) {
   int key = t->e->out.sink->key;
-  if (key == 0) return;
-  lua_pushvalue(t->e->L, key);
-  trail_add_key(t);
+  if (key == CODEC_ARGUMENTS && t->e->depth > 0) {
+    const encode_frame *list = &t->e->frames[0];
+    if (list->kind == ENCODE_LIST) {
+      trail_add(t, "argument %u", list->i);
+      return 2;
+    }
+    trail_push_kept(t, 1);
+    trail_add(t, "argument " LUA_INTEGER_FMT, lua_tointeger(t->e->L, -1));
+    lua_pop(t->e->L, 1);
+    return 2;
+  }
+  trail_add(t, "value");
+  if (key > 0) {
+    lua_pushvalue(t->e->L, key);
+    trail_add_key(t);
+  }
+  return 1;
 }
 
 /* The steps of the frames from `outer` to `inner`, of which the last ones are shown. */
@@ -228,9 +243,8 @@ static void trail_add_way(trail *t) {
     while (depth > 0 && !trail_is_function(t, depth)) depth--;
     if (depth == 0) {
       if (inner == 0 && functions > 0 && t->e->out.sink->key == 0) return;
-      trail_add(t, functions > 0 ? ", value" : "value");
-      trail_add_root(t);
-      trail_add_steps(t, 1, inner);
+      if (functions > 0) trail_add(t, ", ");
+      trail_add_steps(t, trail_add_root(t), inner);
       return;
     }
     if (functions == TRAIL_FUNCTIONS) {

@@ -153,7 +153,7 @@ local CONSTRUCTORS = {
   Barrier = { {}, { 0 }, { -1 }, { 1.5 }, { 10001 }, { "x" }, { 1, 1 }, { 1, {} }, { 1, nop, "x" }, { 1, nop, {} },
     { {} }, { { parties = "x" } }, { { parties = 1, action = 1 } }, { { partys = 1 } } },
   wait = { {}, { 1 }, { { 1 } }, { { {} } }, { { nop } }, { { mp.null } }, { {}, "x" } },
-  sleep = { {}, { "x" }, { {} } },
+  sleep = { {}, { "x" }, { {} }, { 0 / 0 }, { -1 } },
   as_completed = { {}, { 1 }, { { 1 } }, { { {} } }, { { nop } }, { { mp.null } }, { {}, "x" }, { {}, 0 / 0 } },
   range = { {}, { 1 }, { "x", 1 }, { 1, "x" }, { 1, 2, "x" }, { 1, 2, 0 }, { 1, 0 / 0 }, { math.mininteger, 0 } },
 }
@@ -302,6 +302,28 @@ describe("Misuse", function()
       if other then other:close() end
     end
     no(complaints)
+  end)
+
+  it("of a call's argument: names which cannot be sent", function()
+    local held, many = io.stdout, table.pack(table.unpack({}, 1, 300))
+    many[300] = held
+    for _, workers in ipairs { 0, 1 } do
+      local pool <close> = mp.Pool(workers)
+      for _, method in ipairs { "apply", "submit", "apply_async" } do
+        local function says(words, ...)
+          local args = table.pack(...)
+          tool.raises("cannot send " .. words, function() pool[method](pool, nop, table.unpack(args, 1, args.n)) end)
+        end
+        says("argument 2: coroutine", 1, coroutine.create(nop))
+        says("argument 3.a[2]: userdata 'FILE*'", nil, nil, { a = { 1, held } })
+        says("argument 1<metatable>.__index: userdata 'FILE*'", setmetatable({}, { __index = held }))
+        says("argument 300: userdata 'FILE*'", table.unpack(many, 1, 300))
+        says("argument 2: userdata 'FILE*'", ("x"):rep(1e5), held)
+        says("upvalue 'held' of function (" .. HERE, function() return held end)
+        local _, err = pcall(pool[method], pool, nop, 1, function() return held end)
+        assert.truthy(err:find("), argument 2: userdata 'FILE*'", 1, true), err)
+      end
+    end
   end)
 
   it("is not what a table of named options is", function()
