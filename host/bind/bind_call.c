@@ -21,14 +21,20 @@ struct call {
   struct work work;
 };
 
+#define MANY 1000 /* results; more are left in their list: whoever passes them on doubles them */
+
 enum { CALL = 1, CALLED, ARGUMENTS };
 
 /* The n arguments from ARGUMENTS on. */
 static int put_arguments(lua_State *L, struct arena *arena, int n) {
   if (values_put(L, arena, ARGUMENTS, n)) return 0;
-  luaL_checkstack(L, n + 4, "too many arguments");
-  for (int i = 0; i < n; i++) lua_pushvalue(L, ARGUMENTS + i);
-  values_to_list(L, n);
+  lua_createtable(L, n, 1);
+  for (int i = 0; i < n; i++) {
+    lua_pushvalue(L, ARGUMENTS + i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
   int rc = arena_encode(L, arena, -1);
   lua_settop(L, ARGUMENTS + n - 1);
   return rc;
@@ -69,7 +75,8 @@ static int call_went_well(const struct chunk *chunk) {
          !outcome_failed(region_at(chunk->output));
 }
 
-/* Pushes true and the results: how many values; 0: they cannot be had here. */
+/* Pushes true and the results, or nil and the list of them: how many values; 0: they cannot be had
+ * here. */
 static int push_results(lua_State *L, const struct chunk *chunk) {
   codec_handles handles = bind_handles(NULL);
   const char *at = region_at(chunk->output);
@@ -80,8 +87,12 @@ static int push_results(lua_State *L, const struct chunk *chunk) {
   int list = lua_gettop(L);
   lua_getfield(L, list, "n");
   int n = (int)lua_tointeger(L, -1);
-  luaL_checkstack(L, n + 2, "too many results");
   lua_pop(L, 1);
+  if (n > MANY || !lua_checkstack(L, n + 2)) {
+    lua_pushnil(L);
+    lua_replace(L, list - 1);
+    return 2;
+  }
   for (int i = 1; i <= n; i++) lua_rawgeti(L, list, i);
   lua_remove(L, list);
   return 1 + n;
@@ -111,9 +122,10 @@ static int call_short(lua_State *L) {
   return 3;
 }
 
-/* call(shape, slots, number, f, ...): f(...) in a worker, the short way: true and its results. When
-   something is in the way (an error, a dead worker, a long wait, a signal handler that ran): false,
-   the list of the arguments, and the job if it was posted, of which nothing was collected. */
+/* call(shape, slots, number, f, ...): f(...) in a worker, the short way: true and its results, or
+   nil and a list of them with n, when they are many. When something is in the way (an error, a dead
+   worker, a long wait, a signal handler that ran): false, the list of the arguments, and the job if
+   it was posted, of which nothing was collected. */
 int work_call(lua_State *L) {
   struct call call; /* not all of it is worth clearing: it has room for thousands of workers */
   call.pool = work_pool(L, 1);

@@ -15,6 +15,7 @@
 #include "shm/job.h"
 
 #include <errno.h>
+#include <limits.h>
 
 struct run {
   struct pool *pool; /* NULL: in the process that made the job */
@@ -73,7 +74,7 @@ static int spread(lua_State *L) {
   lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1)
                                                             : (lua_Integer)lua_rawlen(L, list);
   lua_pop(L, 1);
-  if (n > 200000 || !lua_checkstack(L, (int)n + 4)) {
+  if (n > INT_MAX - 4 || !lua_checkstack(L, (int)n + 4)) {
     lua_pushliteral(L, "too many arguments");
     lua_error(L);
   }
@@ -82,9 +83,15 @@ static int spread(lua_State *L) {
   return (int)n;
 }
 
-/* All that the function returned, which lies above `base`, becomes the outcome. */
+/* All that the function returned, which lies above `base`, becomes the outcome; so much that there
+ * is no more stack is the task's error. */
 static void give_results(lua_State *L, struct run *run, int base) {
   int n = lua_gettop(L) - base;
+  if (!lua_checkstack(L, 4)) {
+    lua_settop(L, base);
+    run->calling = 1;
+    luaL_error(L, "too many results");
+  }
   run->encoded = values_put(L, &run->arena, base + 1, n);
   if (run->encoded)
     lua_settop(L, base);

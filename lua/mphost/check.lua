@@ -122,6 +122,20 @@ function check.timeout(level, position, name, value)
   if value ~= value then check.fail(level + 1, position, name, "a number of seconds expected, got nan") end
 end
 
+local MANY = 1000 -- values that any stack has room for
+
+---What is in a list with n; raises where Lua's stack has no room for so much.
+---@param level integer
+---@param list table
+---@return any ...
+function check.unpack(level, list)
+  local n = list.n
+  if n > MANY and not pcall(table.unpack, list, 1, n) then
+    check.raise(("%d results, and Lua's stack has no room for so many"):format(n), level + 1)
+  end
+  return table.unpack(list, 1, n)
+end
+
 ---Raises unless the value can be called.
 ---@param level integer
 ---@param position integer

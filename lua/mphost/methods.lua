@@ -173,20 +173,20 @@ function methods:each(f, given, options)
   return counted(call.n, failed)
 end
 
-local function call_of(self, name, f, ...)
+local function call_of(self, name, f, arguments)
   check_call(self, name, f, 1)
-  return Call.new(self, name, f, { table.pack(...) }, 1, Call.PLAIN[Call.LIST])
+  return Call.new(self, name, f, { arguments }, 1, Call.PLAIN[Call.LIST])
 end
 
 local function values(call)
-  local list = call.results[1]
-  return table.unpack(list, 1, list.n)
+  return check.unpack(2, call.results[1])
 end
 
 -- What came of the short way (core.pool:call): the results; or what it takes to go the long one.
 local function applied(self, f, number, well, ...)
   if well then return ... end
   local arguments, job = ...
+  if well == nil then return check.unpack(2, arguments) end -- they are the results, in their list
   local call = Call.new(self, "apply", f, { arguments }, 1, Call.PLAIN[Call.LIST], number)
   if not finish(call, 0, job) then return nil, "cancelled", "cancelled" end
   return values(call)
@@ -213,7 +213,7 @@ end
 ---@param ... any
 ---@return mphost.Future
 function methods:submit(f, ...)
-  local call = call_of(self, "submit", f, ...)
+  local call = call_of(self, "submit", f, table.pack(...))
   local promise = future.new(call, values)
   begin(call, 4)
   return promise
@@ -224,7 +224,7 @@ end
 ---@param ... any
 ---@return mphost.Future
 function methods:apply_async(f, ...)
-  local call = call_of(self, "apply_async", f, ...)
+  local call = call_of(self, "apply_async", f, table.pack(...))
   local promise = future.new(call, values)
   begin(call, 4)
   return promise

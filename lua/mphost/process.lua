@@ -288,7 +288,7 @@ function methods:result(timeout)
   local ok, message, name = self:join(timeout)
   if not ok then return nil, message, name end
   local outcome = self._outcome
-  if outcome and outcome.values then return table.unpack(outcome.values, 1, outcome.values.n) end
+  if outcome and outcome.values then return check.unpack(1, outcome.values) end
   local fields = { pid = self._child_pid }
   if outcome then
     for key, value in pairs(outcome.failed) do fields[key] = value end

@@ -326,6 +326,51 @@ describe("Misuse", function()
     end
   end)
 
+  it("of Lua's stack: values that it has room for arrive, more are an error of the call", function()
+    helper.deadline(60)
+    local pack, unpack = table.pack, table.unpack
+    local function check(n, list) assert.same({ n, n }, { list.n, list[list.n] }) end
+    local function numbers(n)
+      local list = {}
+      for i = 1, n do list[i] = i end
+      return unpack(list)
+    end
+    local function below(depth, f) -- with little stack left
+      if depth == 0 then return f() end
+      return (below(depth - 1, f))
+    end
+    for _, workers in ipairs { 0, 1 } do
+      local pool <close> = mp.Pool(workers)
+      pool:apply(nop)
+      for _, n in ipairs { 200, 201, 1000, 1001, 250000, 900000 } do
+        check(n, pack(pool:apply(numbers, n)))
+        check(n, pack(pool:submit(numbers, n):get()))
+        check(n, pack(pool:submit(numbers, n):get(30)))
+        assert.same({ 1, n = 1 }, pool:map(numbers, { n }))
+      end
+      for _, n in ipairs { 250000, 400000 } do
+        assert.equal(n, pool:apply(select, "#", numbers(n)))
+        assert.equal(n, pool:submit(select, "#", numbers(n)):get())
+        local list = pack("#", numbers(n))
+        assert.same({ n, n = 1 }, pool:starmap(select, { list }))
+      end
+      local got = pool:submit(numbers, 900000)
+      for what, f in pairs {
+        apply = workers > 0 and function() local _ = pool:apply(numbers, 900000) end or nil,
+        get = function() local _ = got:get() end,
+      } do
+        local ok, err = pcall(below, 40000, f)
+        assert.is_false(ok)
+        assert.matches("misuse_spec.lua:%d+: 900000 results, and Lua's stack has no room for so many$", err, 1, what)
+      end
+      assert.equal("too many arguments", tool.error_of(pool.starmap, pool, nop, { { n = 1 << 40 } }).message)
+      assert.equal(1, pool:apply(numbers, 1))
+    end
+    local p <close> = mp.spawn(numbers, 900000)
+    check(900000, pack(p:result()))
+    assert.is_false((pcall(below, 40000, function() local _ = p:result() end)))
+  end)
+
   it("is not what a table of named options is", function()
     local v, a <close> = mp.Value { type = "i", init = 2 }, mp.Array { type = "i", n = 2 }
     assert.same({ 2, 2 }, { v.value, #a })
