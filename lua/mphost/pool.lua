@@ -170,7 +170,7 @@ local function read_options(options, level)
     return value ~= nil and check.count(level + 1, ("option '%s'"):format(name), value, least, most) or nil
   end
   local read = { workers = whole("workers", 0, core.most_children), max_tasks = whole("max_tasks", 1),
-    retries = whole("retries", 0), nice = whole("nice", -20),
+    retries = whole("retries", 0), nice = whole("nice", -20, 19),
     seed = options.seed and math.tointeger(options.seed), pin = options.pin }
   if options.seed and not read.seed then error("option 'seed': a whole number expected", level + 1) end
   read.timeout = options.timeout and check.positive(level, "option 'timeout'", options.timeout) or nil
@@ -211,9 +211,10 @@ end
 ---after which a worker is replaced; retries: how often an item is tried again whose worker died under it (of a signal;
 ---not by os.exit, nor because it had run too long or had too much memory: it would again); memory: bytes or "512M" that
 ---a worker's Lua state may have, with what it inherits, and with a quarter and 16 MB more what C code takes beside it;
----pin: each worker stays on a CPU of its own; seed: what the tasks' random numbers come from, with the number of the
----call among the pool's and the item's index: neither the number of workers nor what runs when changes them, nor those
----of the processes and pools that a task starts.
+---nice: -20 to 19, added to this process's own (less than 0 needs the right to); pin: each worker stays on a CPU of
+---its own; seed: what the tasks' random numbers come from, with the number of the call among the pool's and the item's
+---index: neither the number of workers nor what runs when changes them, nor those of the processes and pools that a
+---task starts.
 ---@param options integer|table|nil
 ---@param ... nil  options are in the table
 ---@return mphost.Pool

@@ -146,7 +146,7 @@ local CONSTRUCTORS = {
   spawn = { {}, { 1 }, { {} } },
   Pool = { { -1 }, { 1.5 }, { "x" }, { true }, { { workers = -1 } }, { { workers = "x" } }, { { workers = 0.5 } },
     { { wrkers = 1 } }, { { init = 1 } }, { { exit = "x" } }, { { retries = -1 } }, { { name = 1 } },
-    { { retries = 1.5 } } },
+    { { retries = 1.5 } }, { { nice = 100 } }, { { nice = -21 } }, { { nice = 0.5 } } },
   Semaphore = { { "x" }, { -1 }, { 1.5 }, { 1 << 31 }, { true }, { { value = "x" } }, { { n = 1 } } },
   BoundedSemaphore = { { "x" }, { 0 }, { -1 }, { 1.5 }, { 65537 }, { true }, { { value = -1 } }, { { n = 1 } } },
   Condition = { { 1 }, { "x" }, { { lok = 1 } }, { { lock = 1 } }, { { lock = mp.null } }, { nop }, { true } },
