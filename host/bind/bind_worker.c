@@ -6,6 +6,7 @@
 #include "bind/bind.h"
 #include "bind/guard.h"
 #include "bind/interrupt.h"
+#include "bind/outcome.h"
 #include "bind/run.h"
 #include "bind/work.h"
 #include "os/clock.h"
@@ -176,11 +177,19 @@ static int worker_pin(lua_State *L) {
   return 1;
 }
 
+/* text(value): what was raised, as text, whatever its __tostring does. */
+static int worker_text(lua_State *L) {
+  luaL_checkany(L, 1);
+  outcome_text(L, 1);
+  return 1;
+}
+
 void bind_worker(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"work", worker_work},   {"work_here", worker_work_here}, {"at", worker_at},
-      {"limit", worker_limit}, {"nice", worker_nice},           {"pin", worker_pin},
-      {"weigh", worker_weigh}, {"number", worker_number},       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"work", worker_work},   {"work_here", worker_work_here},
+                                       {"at", worker_at},       {"limit", worker_limit},
+                                       {"nice", worker_nice},   {"pin", worker_pin},
+                                       {"weigh", worker_weigh}, {"number", worker_number},
+                                       {"text", worker_text},   {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   lua_pushinteger(L, WORK_SIGNAL);
   lua_setfield(L, -2, "stop_signal");

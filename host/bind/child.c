@@ -6,6 +6,7 @@
 
 #include "bind/autopsy.h"
 #include "bind/lines.h"
+#include "bind/outcome.h"
 #include "os/proc.h"
 #include "shm/family.h"
 
@@ -15,7 +16,8 @@ static struct {
 } entered;
 
 static void say(lua_State *L) {
-  fprintf(stderr, "mphost: %s\n", luaL_tolstring(L, -1, NULL));
+  outcome_text(L, -1);
+  fprintf(stderr, "mphost: %s\n", lua_tostring(L, -1));
 }
 
 /* Calls the function below n arguments on top of own's stack, and leaves. */

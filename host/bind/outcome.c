@@ -10,10 +10,34 @@
 
 #define FAILED 0 /* no message of the codec's begins so */
 
+static int to_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+void outcome_text(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  if (luaL_getmetafield(L, index, "__tostring") == LUA_TNIL) {
+    luaL_tolstring(L, index, NULL);
+    return;
+  }
+  lua_pop(L, 1);
+  lua_pushcfunction(L, to_text);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return;
+  const char *kind = luaL_typename(L, index), *why = lua_tostring(L, -1);
+  if (why)
+    lua_pushfstring(L, "(error object is a %s value; its __tostring failed: %s)", kind, why);
+  else
+    lua_pushfstring(L, "(error object is a %s value; its __tostring raised a %s value)", kind,
+                    luaL_typename(L, -1));
+  lua_remove(L, -2);
+}
+
 int outcome_handler(lua_State *L) {
   lua_settop(L, 1);
   lua_createtable(L, 0, 4);
-  luaL_tolstring(L, 1, NULL);
+  outcome_text(L, 1);
   lua_setfield(L, 2, "message");
   lua_pushinteger(L, getpid());
   lua_setfield(L, 2, "pid");
@@ -27,7 +51,7 @@ int outcome_handler(lua_State *L) {
 }
 
 void outcome_record(lua_State *L, const char *kind) {
-  luaL_tolstring(L, -1, NULL); /* what Lua raises without a handler may be anything */
+  outcome_text(L, -1); /* what Lua raises without a handler may be anything */
   lua_createtable(L, 0, 3);
   lua_insert(L, -2);
   lua_setfield(L, -2, "message");

@@ -6,6 +6,10 @@
 
 #include "bind/arena.h"
 
+/* Pushes what was raised as text: as tostring does, unless the value's __tostring fails. Raises
+ * memory errors only. */
+void outcome_text(lua_State *L, int index);
+
 /* A message handler for lua_pcall: the error becomes a record. */
 int outcome_handler(lua_State *L);
 

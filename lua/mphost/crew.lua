@@ -5,6 +5,7 @@
 --
 -- A death counts against the pool only when the worker had not begun to work: then nothing was lost, and the next one
 -- would most likely die of the same.
+local check = require "mphost.check"
 local core = require "mphost.core"
 local crash = require "mphost.crash"
 local errors = require "mphost.error"
@@ -19,20 +20,32 @@ local OBEY = 0.5 -- seconds until a worker that was told to give up a job and is
 local HOLD = 1 << 20 -- KB
 local MOST_DEATHS = 10 -- before they have begun to work, one after the other
 
-local function failure(value)
-  return { message = tostring(value), traceback = debug.traceback(nil, 2), value = value }
-end
-
 ---f() with a record of its failure: true, or false and the record.
 ---@param f function
 ---@return boolean
 ---@return table?
 function crew.guarded(f)
-  local ok, record = xpcall(f, failure)
+  local ok, record = xpcall(f, errors.record)
   if ok then return true end
-  if type(record) ~= "table" then record = { message = tostring(record), kind = "memory" } end
-  record.value = nil
-  return false, record
+  return false, type(record) == "table" and record or errors.out_of_memory(record)
+end
+
+-- What becomes of the value that init raised: it travels in a box of its own. To open it may run the program's code (an
+-- __unpack), which must not be while the pool is between two states.
+local function pack_value(record)
+  if record.value == nil then return end
+  local box = core.queue()
+  local ok, why = pcall(box.put, box, record.value)
+  if not ok then return errors.drop_value(record, check.plain(why)) end
+  record.value, record.box = nil, box
+end
+
+local function unpack_value(failed)
+  local box = failed.box
+  if not box then return end
+  failed.box = nil
+  local ok, value = pcall(box.get, box, 0)
+  if ok then failed.value = value else errors.drop_value(failed, check.plain(value)) end
 end
 
 -- What the state of a worker needs to begin at all.
@@ -100,6 +113,7 @@ local function worker_body(pool, first, last)
     local unfit = prepare(pool)
     if not unfit and pool._init then ok, record = crew.guarded(pool._init) end
     if unfit or not ok then
+      if record then pack_value(record) end
       core.leave { unfit = unfit, init = record }
       return 1
     end
@@ -419,7 +433,10 @@ end
 local function replace(pool, worker)
   local lost = {}
   local ok, failed = undisturbed(exchange, pool, worker, lost)
-  if ok and failed then fail_all(pool, failed) end
+  if ok and failed then
+    unpack_value(failed)
+    fail_all(pool, failed)
+  end
   for _, range in ipairs(lost) do
     if ok and not failed then
       range.call:lost(worker, range)

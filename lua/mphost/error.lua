@@ -1,4 +1,5 @@
 -- What a failed task or process raises in the process that asked for its result.
+local core = require "mphost.core"
 
 ---@class mphost.TaskError
 ---@field message string  what the task raised, or what became of it
@@ -69,6 +70,31 @@ function errors.shorten(value)
   return #text <= 80 and text or text:sub(1, 77) .. "..."
 end
 
+---What was raised, in words.
+---@param value any
+---@return string
+function errors.text(value)
+  if type(value) == "table" and not getmetatable(value) then return errors.shorten(value) end
+  return core.text(value)
+end
+
+---A message handler: the record of a failure.
+---@param value any
+---@return table
+function errors.record(value)
+  local record = { message = errors.text(value), traceback = debug.traceback(nil, 2) }
+  if type(value) ~= "string" then record.value = value end
+  return record
+end
+
+---The value in the record of a failure cannot be sent: its text must do.
+---@param record table
+---@param why string
+function errors.drop_value(record, why)
+  record.value = nil
+  record.message = ("%s (%s)"):format(record.message, why)
+end
+
 ---A task error out of the fields given; kind is "error" unless said otherwise.
 ---@param fields table
 ---@return mphost.TaskError
@@ -89,12 +115,12 @@ local names = { -- of x86-64 and arm64, 1 to 31; those above are for programs' o
 
 ---An exit status in words.
 ---@param status integer|"unknown"  0..255 an exit code, -N killed by signal N
----@param core boolean?  it dumped core
+---@param dumped boolean?  it dumped core
 ---@return string  "exited with code 3", "killed by SIGSEGV (core dumped)"
-function errors.describe(status, core)
+function errors.describe(status, dumped)
   if status == "unknown" then return "ended (somebody else has collected its status)" end
   if status >= 0 then return ("exited with code %d"):format(status) end
-  return ("killed by %s%s"):format(names[-status] or ("signal %d"):format(-status), core and " (core dumped)" or "")
+  return ("killed by %s%s"):format(names[-status] or ("signal %d"):format(-status), dumped and " (core dumped)" or "")
 end
 
 return errors

@@ -87,14 +87,6 @@ local function settle(self)
   return true
 end
 
-local function failure(value)
-  local is_plain = type(value) == "table" and not getmetatable(value)
-  local message = is_plain and errors.shorten(value) or tostring(value)
-  local record = { message = message, traceback = debug.traceback(nil, 2) }
-  if type(value) ~= "string" then record.value = value end
-  return record
-end
-
 -- What cannot be sent degrades to text; the process has ended all the same.
 -- What it could not leave at all is the second result.
 local function leave(outcome)
@@ -107,8 +99,7 @@ local function leave(outcome)
   why = check.plain(why)
   local failed = outcome.failed
   if failed then
-    failed.value = nil
-    failed.message = failed.message .. " (" .. why .. ")"
+    errors.drop_value(failed, why)
   else
     failed = { message = "the result cannot be sent: " .. why, kind = why:find "^not enough" and "memory" or nil }
   end
@@ -219,7 +210,8 @@ local function run(self)
   process.become(self, self._seed)
   local target, args = self._target, self._args
   local outcome = {}
-  local ok, record = xpcall(function() outcome.values = table.pack(target(table.unpack(args, 1, args.n))) end, failure)
+  local ok, record = xpcall(function() outcome.values = table.pack(target(table.unpack(args, 1, args.n))) end,
+    errors.record)
   if not ok and type(record) ~= "table" then record = errors.out_of_memory(record) end
   if not ok then outcome.failed = record end
   local sent, lost = leave(outcome)

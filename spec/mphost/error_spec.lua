@@ -1,4 +1,5 @@
 -- mphost.error: task errors as text, values in short, statuses in words.
+local mp = require "mphost"
 local errors = require "mphost.error"
 local tool = require "mphost.tool"
 
@@ -58,6 +59,117 @@ describe("errors.describe", function()
     assert.equal(31, n)
     assert.equal("killed by signal 32", errors.describe(-32))
     assert.truthy(errors.describe("unknown"):find "^ended")
+  end)
+end)
+
+describe("What was raised", function()
+  local error_of = tool.error_of
+  local function object(to_text)
+    return setmetatable({ code = 7 }, { __tostring = to_text })
+  end
+
+  -- What raises the value that is made: a task, in a worker and here, a child process, init, in a worker and here.
+  local function each_way_of(make, check)
+    local raise = error
+    local function f() raise(make()) end
+    for workers = 0, 1 do
+      local pool <close> = mp.Pool(workers)
+      check("apply", "", error_of(pool.apply, pool, f))
+      check("map", "", error_of(pool.map, pool, f, { 1 }))
+      local _, failed = pool:map(f, { 1 }, { on_error = "collect" })
+      check("collect", "", failed[1])
+      local broken <close> = mp.Pool { workers = workers, init = f }
+      check("init", workers == 0 and "init failed: " or "init of worker 1 failed: ", error_of(broken.apply, broken, f))
+    end
+    check("mp.map", "", error_of(mp.map, f, { 1 }, { workers = 1 }))
+    local p <close> = mp.Process { target = f, name = "quiet" }
+    p:start()
+    check("process", "", error_of(p.result, p))
+  end
+
+  local function each_way(value, check)
+    each_way_of(function() return value end, check)
+  end
+
+  it("arrives as the error's value, whatever its __tostring does", function()
+    local raise, yield, clock = error, coroutine.yield, mp.clock
+    local function text(note) return "(error object is a table value; its __tostring " .. note .. ")" end
+    local itself
+    itself = object(function() raise(itself) end)
+    for _, case in ipairs {
+      { { code = 7 }, "{code = 7}" },
+      { object(function() return "words" end), "words" },
+      { object(function() raise("no words", 0) end), text "failed: no words" },
+      { object(function() raise {} end), text "raised a table value" },
+      { itself, text "raised a table value" },
+      { object(function() return nil end), text "failed: '__tostring' must return a string" },
+      { object(function() return {} end), text "failed: '__tostring' must return a string" },
+      { object(5), text "failed: attempt to call a number value" },
+      { object(function() yield() end), text "failed: attempt to yield [%w -]+" },
+      { object(function()
+        local began = clock()
+        repeat until clock() > began + 0.05
+        return "slow"
+      end), "slow" },
+    } do
+      each_way(case[1], function(way, before, err)
+        local pattern = "^" .. before .. (case[2]:gsub("[()]", "%%%0")) .. "$"
+        assert.matches(pattern, err.message, 1, way)
+        assert.equal("error", err.kind)
+        assert.equal(7, err.value.code, way)
+        assert.truthy(tostring(err):find(err.message, 1, true))
+      end)
+    end
+  end)
+
+  it("is its text and why, when it cannot be sent", function()
+    local raise, set, file = error, setmetatable, io
+    for text, to_text in pairs {
+      words = function() return "words" end,
+      ["its __tostring failed: oh"] = function() raise("oh", 0) end,
+    } do
+      local function make() return set({ held = { file = file.stdout } }, { __tostring = to_text }) end
+      each_way_of(make, function(way, before, err)
+        assert.equal(before, err.message:sub(1, #before))
+        assert.truthy(err.message:find(text, 1, true), err.message)
+        if before == "init failed: " then -- nothing is sent
+          assert.equal(io.stdout, err.value.held.file)
+        else
+          assert.is_nil(err.value)
+          assert.matches("%(cannot send value[%w.]*%.held%.file: userdata 'FILE%*'%)$", err.message, 1, way)
+        end
+      end)
+    end
+  end)
+
+  it("arrives also when it is no table, or a handle", function()
+    for _, value in ipairs { 42, 0.5, true, false } do
+      each_way(value, function(way, before, err)
+        assert.same({ value, before .. tostring(value) }, { err.value, err.message }, way)
+      end)
+    end
+    local q = mp.Queue()
+    q:put(1)
+    each_way({ queue = q }, function(way, _, err) assert.equal(1, #err.value.queue, way) end)
+    each_way("text", function(way, _, err) assert.is_nil(err.value, way) end)
+  end)
+
+  it("by init, may call pools when it is made again, or fail then", function()
+    local other <close> = mp.Pool(1)
+    local raise = error
+    for _, case in ipairs {
+      { function(n) return { n = other:apply(math.abs, n) } end, "^init of worker %d failed: .*table: 0x%x+$",
+        { n = 5 } },
+      { function() raise("not here", 0) end, "^init of worker %d failed: .*not here.*$" },
+    } do
+      local value = setmetatable({}, { __pack = function() return -5 end, __unpack = case[1] })
+      local broken <close> = mp.Pool { workers = 2, init = function() raise(value) end }
+      for _ = 1, 3 do
+        local err = error_of(broken.apply, broken, case[1])
+        assert.matches(case[2], err.message)
+        assert.same(case[3], err.value)
+      end
+    end
   end)
 end)
 
