@@ -1,13 +1,16 @@
 /* One item's time and random numbers: see guard.h. */
 #include "bind/guard.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "bind/interrupt.h"
 #include "bind/outcome.h"
 #include "os/clock.h"
 #include "os/memory.h"
@@ -15,17 +18,84 @@
 
 #define HOOK_COUNT 10000 /* instructions from one look at the clock to the next */
 #define RANDOM_WORDS 4
+#define EVERYWHERE (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
+#define LATE_SIGNAL SIGSTKFLT /* no kernel sends it */
+#define LATE_AGAIN 10000000   /* ns until an item that has not noticed is signalled again */
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
 
 struct guard_now guard_now;
-static pid_t worker; /* whose timer this is */
-static timer_t timer;
-static int has_timer;
-static const char random_key; /* its address: the registry's userdata */
+static pid_t worker; /* whose timers these are */
+static timer_t timer, late_timer;
+static int has_timer, has_late_timer, late_is_set;
+static lua_State *running;           /* the job's */
+static volatile sig_atomic_t called; /* the item has been signalled and has not noticed yet */
+static const char random_key;        /* its address: the registry's userdata */
+
+static void look(lua_State *L, lua_Debug *ar);
+
+/* Whether the item is late and has not been told so. */
+static int is_late(int64_t now) {
+  return guard_now.time.deadline && now >= guard_now.time.deadline && !guard_now.why;
+}
+
+/* What the item sleeps in ends, ours by futex_disturbed, and `look` comes next; a hook that is the
+ * program's stays. One that comes after the item's end finds another deadline, or none. */
+static void on_late(int number) {
+  (void)number;
+  int kept = errno;
+  if (worker == getpid() && running && is_late(clock_now())) {
+    lua_Hook hook = lua_gethook(running);
+    called = 1;
+    futex_disturbed = 1;
+    if (!hook || hook == look) lua_sethook(running, look, EVERYWHERE, 1);
+  }
+  errno = kept;
+}
+
+/* Without SA_RESTART: it is there to end system calls. */
+static int watch_late(void) {
+  struct sigaction action = {.sa_handler = on_late}, old;
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = LATE_SIGNAL};
+  sigset_t set;
+  if (sigaction(LATE_SIGNAL, NULL, &old) != 0) return 0;
+  if (old.sa_handler != SIG_DFL && old.sa_handler != on_late) return 0;
+  sigaction(LATE_SIGNAL, &action, NULL);
+  sigemptyset(&set);
+  sigaddset(&set, LATE_SIGNAL);
+  sigprocmask(SIG_UNBLOCK, &set, NULL);
+  event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+  return timer_create(CLOCK_MONOTONIC, &event, &late_timer) == 0;
+}
 
 void guard_armed(void) {
   struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
   worker = getpid();
   has_timer = timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
+  has_late_timer = watch_late();
+  late_is_set = 0;
+}
+
+static struct timespec timespec_of(int64_t ns) {
+  return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+/* at 0: never. */
+static void set_late_timer(int64_t at) {
+  if (!has_late_timer || worker != getpid()) return;
+  struct itimerspec spec = {.it_value = timespec_of(at)};
+  if (at) spec.it_interval = timespec_of(LATE_AGAIN);
+  late_is_set = at != 0;
+  timer_settime(late_timer, TIMER_ABSTIME, &spec, NULL);
+}
+
+/* The item has noticed, or is over: what was done to wake it is undone. */
+static void calm(void) {
+  if (!called) return;
+  called = 0;
+  interrupt_calm();
+  if (lua_gethook(running) == look) lua_sethook(running, look, LUA_MASKCOUNT, HOOK_COUNT);
 }
 
 static _Atomic int64_t doom; /* when this process dies of guard_doom, 0: it does not */
@@ -39,7 +109,7 @@ static void set_timer(void) {
     doomed = atomic_load(&doom);
     int64_t at = guard_now.time.deadline ? guard_now.time.deadline + GUARD_GRACE : 0;
     if (doomed && (!at || doomed < at)) at = doomed;
-    struct itimerspec spec = {.it_value = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000}};
+    struct itimerspec spec = {.it_value = timespec_of(at)};
     timer_settime(timer, TIMER_ABSTIME, &spec, NULL);
   } while (atomic_load(&doom) != doomed);
 }
@@ -55,12 +125,16 @@ void guard_spare(void) {
   set_timer();
 }
 
+/* At an item's end the late timer is left as it is, which saves a system call: the next item sets
+ * it anew, or guard_close ends it, and nothing sleeps in between. */
 static void set_deadline(int64_t at, uint64_t limit) {
   guard_now.time.limit = limit;
   if (at == guard_now.time.deadline) return;
   guard_now.time.deadline = at;
   atomic_store_explicit(&family_status()->deadline, (uint64_t)at, memory_order_relaxed);
   set_timer();
+  if (at) set_late_timer(at);
+  calm();
 }
 
 struct quota {
@@ -97,9 +171,11 @@ int guard_look_heavy(lua_State *L) {
 }
 
 static void be_late(int64_t now) {
-  guard_now.why = GUARD_LATE;
+  guard_now.why = GUARD_LATE; /* before that is undone: from here on on_late does nothing */
   guard_now.late = guard_now.time.limit;
   guard_now.time.outer_late = guard_now.time.outer && now >= guard_now.time.outer;
+  set_late_timer(0);
+  calm();
 }
 
 static void look(lua_State *L, lua_Debug *ar) {
@@ -114,6 +190,13 @@ static void look(lua_State *L, lua_Debug *ar) {
   weighed =
       0; /* the item's end looks again; not Lua's own words: those are another kind of error */
   luaL_error(L, guard_now.why == GUARD_LATE ? "timeout" : "too much memory");
+}
+
+void guard_look(lua_State *L) {
+  int64_t now = guard_now.time.deadline ? clock_now() : 0;
+  if (!is_late(now)) return;
+  be_late(now);
+  luaL_error(L, "timeout");
 }
 
 void guard_make_room(lua_State *L) {
@@ -151,6 +234,8 @@ void guard_open(lua_State *L, struct guard *before, const struct job *job) {
   guard_now.seed = job->seed;
   before->timeout = guard_now.timeout;
   guard_now.timeout = job->timeout;
+  before->running = running;
+  running = L;
   before->hook = lua_gethook(L);
   before->mask = lua_gethookmask(L);
   before->count = lua_gethookcount(L);
@@ -160,9 +245,11 @@ void guard_open(lua_State *L, struct guard *before, const struct job *job) {
 
 void guard_close(lua_State *L, const struct guard *before) {
   if (guard_now.random) memcpy(guard_now.random, before->random, sizeof before->random);
-  lua_sethook(L, before->hook, before->mask, before->count);
   int late = guard_now.time.outer_late;
   set_deadline(before->time.deadline, before->time.limit);
+  if (late_is_set && !before->time.deadline) set_late_timer(0);
+  lua_sethook(L, before->hook, before->mask, before->count);
+  running = before->running;
   guard_now.time = before->time;
   guard_now.why = before->why;
   if (late) be_late(clock_now());
@@ -194,6 +281,8 @@ void guard_forget(lua_State *L) {
   guard_now.index = guard_now.calls = 0;
   guard_now.timeout = 0;
   guard_now.why = 0;
+  calm();
+  running = NULL;
   if (!guard_now.limited && lua_gethook(L) == look) lua_sethook(L, NULL, 0, 0);
 }
 

@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 
+#include "bind/guard.h"
 #include "os/futex.h"
 
 #define WORD "interrupted!" /* Lua code of ours looks for it, too */
@@ -77,16 +78,19 @@ int interrupt_is_told(lua_State *L) {
   return text && size >= tail && memcmp(text + size - tail, WORD, tail) == 0;
 }
 
+void interrupt_calm(void) {
+  futex_disturbed = 0; /* who is asked from here on sets it again */
+  for (int i = 0; i < MOST; i++)
+    if (atomic_load(&asked[i])) futex_disturbed = 1;
+}
+
 void interrupt_forget(lua_State *L) {
-  int others = 0, found = 0;
+  int found = 0;
   for (int i = 0; i < MOST; i++) {
     lua_State *state = L;
-    if (atomic_compare_exchange_strong(&asked[i], &state, NULL))
-      found = 1;
-    else
-      others |= state != NULL;
+    if (atomic_compare_exchange_strong(&asked[i], &state, NULL)) found = 1;
   }
-  if (found && !others) futex_disturbed = 0;
+  if (found) interrupt_calm();
   if (found && lua_gethook(L) == raise_it) lua_sethook(L, NULL, 0, 0);
 }
 
@@ -105,6 +109,7 @@ static int nothing(lua_State *L) {
 int interrupt_again(lua_State *L, int rc) {
   if (rc != -EINTR) return 0;
   if (is_asked(main_of(L))) raise_at(L, 1); /* L may be a coroutine, which has not that hook */
+  guard_look(L);
   luaL_checkstack(L, 1, NULL);
   lua_pushcfunction(L, nothing); /* a call is where a hook fires */
   lua_call(L, 0, 0);

@@ -26,6 +26,9 @@ int interrupt_is_told(lua_State *L);
 /* Forgets what this main thread was asked and did not do yet. */
 void interrupt_forget(lua_State *L);
 
+/* Nobody but those who are asked has anything to notice: sleeps begin again (futex_disturbed). */
+void interrupt_calm(void);
+
 /* In a forked child: what any state of the parent was asked. */
 void interrupt_forget_all(void);
 

@@ -31,7 +31,8 @@ describe("A task's time", function()
 
   it("kills what does not listen; the rest of its chunk runs elsewhere", function()
     local pool <close> = mp.Pool { workers = 1, timeout = 0.05 }
-    for _, deaf in ipairs { function() mp.sleep(600) end,
+    for _, deaf in ipairs { function() os.execute "exec sleep 1" end, -- the C library waits again after a signal
+                            function() while true do pcall(mp.sleep, 600) end end,
                             function() while true do pcall(function() while true do end end) end end } do
       local r, errors = pool:map(function(x)
         if x == 2 then deaf() end
@@ -40,7 +41,71 @@ describe("A task's time", function()
       assert.same({ 1, nil, 3, 4 }, { r[1], r[2], r[3], r[4] })
       assert.equal("timeout", errors[2].kind)
     end
-    assert.is_true(pool:stats().deaths >= 1)
+    assert.equal(3, pool:stats().deaths)
+  end)
+
+  it("ends what it sleeps in; the worker lives", function()
+    helper.deadline(30)
+    local q, lock, value, barrier = mp.Queue(), mp.Lock(), mp.Value "i", mp.Barrier(2)
+    local condition, event, permits = mp.Condition(), mp.Event(), mp.Semaphore(0)
+    local mine, _ <const> = mp.Pipe()
+    local fifo = os.tmpname()
+    os.remove(fifo)
+    assert(os.execute("mkfifo " .. fifo))
+    local writer <close> = assert(io.open(fifo, "r+")) -- luacheck: ignore
+    local held <close> = lock:acquire() -- luacheck: ignore
+    local closed = mp.Value "i"
+    local closing = setmetatable({}, { __close = function() mp.sleep(0.01) closed:add(1) end })
+    -- Each sleeps on its first line.
+    local sleeps = {
+      function() mp.sleep(600) end,
+      function() q:get() end,
+      function() lock:acquire() end,
+      function() value:wait(0) end,
+      function() barrier:wait() end,
+      function() event:wait() end,
+      function() permits:acquire() end,
+      function() mine:recv() end,
+      function() mp.wait { q } end,
+      function() condition:with(function() condition:wait() end) end,
+      function() mp.Process { target = mp.sleep, args = { 600 }, daemon = true }:start():join() end,
+      function() coroutine.wrap(function() mp.sleep(600) end)() end,
+      function() local own <close> = mp.Pool(1) own:apply(mp.sleep, 600) end,
+      function() local f <close> = assert(io.open(fifo)) f:read "a" end,
+      function() local _ <close> = closing; q:get() end,
+    }
+    local pool <close> = mp.Pool(1)
+    local options = { timeout = 0.05 * tool.slower, chunk = 3, on_error = "collect" }
+    for i, sleep in ipairs(sleeps) do
+      local r, errors = pool:map(function(x)
+        if x == 2 then return sleep() end
+        return x
+      end, { 1, 2, 3 }, options)
+      assert.same({ 1, nil, 3, "timeout" }, { r[1], r[2], r[3], errors[2] and errors[2].kind }, i)
+      local line = debug.getinfo(sleep, "S").linedefined
+      assert.truthy(errors[2].traceback:find("guard_spec.lua:" .. line, 1, true), errors[2].traceback)
+      assert.truthy(errors[2].message:find "^timed out after [%d.]+ s$", errors[2].message)
+    end
+    assert.same({ 0, 1, 1 }, { pool:stats().deaths, pool:stats().started, closed.value })
+    os.remove(fifo)
+  end)
+
+  it("that is over harms no item after it, however close its end", function()
+    helper.deadline(30)
+    local timeout = 0.02
+    local pool <close> = mp.Pool { workers = 2, init = function()
+      package.loaded["guard_spec.lines"] = io.popen "while :; do echo x; sleep 0.002; done"
+    end }
+    local function task(i)
+      if i % 2 == 1 then return require "guard_spec.lines":read "l" end
+      mp.sleep(timeout - 0.001 + math.random() * 0.0012)
+      return "x"
+    end
+    local r, errors = pool:map(task, mp.range(1, 400), { timeout = timeout, on_error = "collect", chunk = 20 })
+    for i = 1, 400 do
+      if errors[i] then assert.same("timeout", errors[i].kind, errors[i].message) else assert.equal("x", r[i]) end
+    end
+    assert.same({ 0, 2 }, { pool:stats().deaths, pool:stats().started })
   end)
 
   it("goes on while the item is decoded and its result or error encoded", function()
