@@ -101,7 +101,7 @@ static int push_results(lua_State *L, const struct chunk *chunk) {
 /* (call, f, ...) */
 static int call_short(lua_State *L) {
   struct call *call = lua_touserdata(L, CALL);
-  int n = lua_gettop(L) - CALLED, posted = post_call(L, call, n) == 0;
+  int n = lua_gettop(L) - CALLED, posted = call->workers > 0 && post_call(L, call, n) == 0;
   if (posted) {
     struct job *job = work_job(&call->work);
     int rc = job_wait(job, 0, call->slots, call->workers, clock_now() + CALL_WAIT), results = 0;

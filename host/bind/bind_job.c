@@ -15,10 +15,18 @@
 #define CHUNKS 1024          /* about as many are made of a long list */
 #define MOST_ITEMS INT32_MAX /* of a chunk */
 
-static struct work *check_work(lua_State *L, int arg) {
+/* NULL: it is over. Code of the program's (a hook) that comes between two steps of who works with
+ * it may have ended its call: to questions there is an answer all the same. */
+static struct work *find_work(lua_State *L, int arg) {
   struct work *work = luaL_checkudata(L, arg, WORK_CLASS);
-  luaL_argcheck(L, work->block != 0, arg, "the job is over");
+  if (!work->block) return NULL;
   luaL_argcheck(L, work->maker == family_id(), arg, "the job of another process");
+  return work;
+}
+
+static struct work *check_work(lua_State *L, int arg) {
+  struct work *work = find_work(L, arg);
+  luaL_argcheck(L, work, arg, "the job is over");
   return work;
 }
 
@@ -283,11 +291,11 @@ static int job_m_again(lua_State *L) {
 #define RESULTS 2
 #define ERRORS 3
 
-/* The job of a method that collects into the tables at 2 and 3. */
+/* The job of a method that collects into the tables at 2 and 3; NULL: it is over. */
 static struct work *check_collecting(lua_State *L) {
   luaL_checktype(L, RESULTS, LUA_TTABLE);
   luaL_checktype(L, ERRORS, LUA_TTABLE);
-  return check_work(L, 1);
+  return find_work(L, 1);
 }
 
 /* Decodes what is done of a chunk, and not collected yet: results into the table at 2 by index,
@@ -383,6 +391,7 @@ static int is_whole(struct work *work) {
    message, "timeout". */
 static int job_m_collect(lua_State *L) {
   struct work *work = check_collecting(L);
+  if (!work) return lua_pushliteral(L, "stopped"), 1;
   struct job *job = work_job(work);
   int slots[FAMILY_MOST], n = work_slots(L, 4, slots, (int)FAMILY_MOST);
   int64_t deadline = bind_deadline(L, 5);
@@ -420,6 +429,7 @@ static int job_m_collect(lua_State *L) {
  * when there is no next one. */
 static int job_m_collect_part(lua_State *L) {
   struct work *work = check_collecting(L);
+  if (!work) return 0;
   struct job *job = work_job(work);
   if (work->next == job->chunks) return 0;
   decode_chunk(L, work, work->next, 0);
@@ -431,8 +441,9 @@ static int job_m_collect_part(lua_State *L) {
    job; else the index of the first item that it had not finished, of the last of that chunk,
    whether it had that first one in its hand, and which item that stood for (core.at), 0: itself. */
 static int job_m_bury(lua_State *L) {
-  struct work *work = check_work(L, 1);
+  struct work *work = find_work(L, 1);
   int slot = (int)luaL_checkinteger(L, 2);
+  if (!work) return 0;
   struct job *job = work_job(work);
   int64_t found = job_bury(job, slot);
   if (found < 0) return 0;
@@ -448,24 +459,26 @@ static int job_m_bury(lua_State *L) {
 
 /* holds(slot): whether the process of this slot works in this job. */
 static int job_m_holds(lua_State *L) {
-  struct work *work = check_work(L, 1);
+  const struct work *work = find_work(L, 1);
   lua_Integer slot = luaL_checkinteger(L, 2);
   luaL_argcheck(L, slot >= 0 && slot < (lua_Integer)FAMILY_MOST, 2, "a slot expected");
-  lua_pushboolean(L, atomic_load(&family_slot((int)slot)->status.job) == work->block);
+  lua_pushboolean(L, work && atomic_load(&family_slot((int)slot)->status.job) == work->block);
   return 1;
 }
 
 /* ready(): whether collect would not wait. */
 static int job_m_ready(lua_State *L) {
-  lua_pushboolean(L, is_ready(check_work(L, 1)));
+  const struct work *work = find_work(L, 1);
+  lua_pushboolean(L, !work || is_ready(work));
   return 1;
 }
 
 /* busy(): seconds that its chunks took so far. */
 static int job_m_busy(lua_State *L) {
-  struct job *job = work_job(check_work(L, 1));
+  const struct work *work = find_work(L, 1);
+  const struct job *job = work ? work_job(work) : NULL;
   uint64_t busy = 0;
-  for (uint32_t i = 0; i < job->chunks; i++)
+  for (uint32_t i = 0; job && i < job->chunks; i++)
     if (chunk_is_done(&job->chunk[i])) busy += job->chunk[i].busy;
   lua_pushnumber(L, (lua_Number)busy / 1e9);
   return 1;
@@ -473,7 +486,8 @@ static int job_m_busy(lua_State *L) {
 
 /* count(): items that have an outcome so far. */
 static int job_m_count(lua_State *L) {
-  struct work *work = check_work(L, 1);
+  const struct work *work = find_work(L, 1);
+  if (!work) return lua_pushinteger(L, 0), 1;
   struct job *job = work_job(work);
   uint64_t count = work->count;
   uint32_t begun = atomic_load(&job->hint);

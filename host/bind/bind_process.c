@@ -282,8 +282,15 @@ static int process_launch(lua_State *L) {
   return 1;
 }
 
+/* Code of the program's (a hook) that comes between two steps of who waits for it may close it. */
+static int is_closed(lua_State *L) {
+  const struct process *process = luaL_checkudata(L, 1, CLASS);
+  return process->owner < 0;
+}
+
 /* wait([timeout]): true, or nil, message, "timeout". */
 static int process_m_wait(lua_State *L) {
+  if (is_closed(L)) return lua_pushboolean(L, 1), 1;
   struct process *process = check(L);
   if (!wait_in(L, process, bind_deadline(L, 2))) return bind_fail(L, -ETIMEDOUT);
   lua_pushboolean(L, 1);
@@ -316,6 +323,7 @@ static int process_m_signal(lua_State *L) {
 
 /* Whether it is dead, also when it cannot be waited for yet; what it had is still as it left it. */
 static int process_m_is_gone(lua_State *L) {
+  if (is_closed(L)) return lua_pushboolean(L, 1), 1;
   struct process *process = check(L);
   int gone = process->slot < 0;
   if (!gone) {

@@ -139,6 +139,7 @@ local function enqueue(self)
   queue.last = queue.last + 1
   queue[queue.last] = self
   pool._queued = pool._queued + 1
+  if pool._state == "terminated" then self:cancel() end
 end
 
 -- Room for results is made when the workers have been forked (core.forks has set it aside): to write into pages that
@@ -147,6 +148,7 @@ local function give_out(self)
   local pool = self.pool
   crew.start(pool, self.n)
   pool._calls[#pool._calls + 1] = self
+  if pool._state == "terminated" then return self:cancel() end
   post(self, core.job(self.f, self.items, 1, self.n, self.shape, self.number))
   self.results = core.results(self.n)
   crew.started(pool)
@@ -171,53 +173,50 @@ local function while_held(self, f, ...)
   return released(self, pcall(f, ...))
 end
 
----Gives the work out. Raises, without a position, when it cannot be sent or no worker can be started.
+-- In this process: one with a pool without workers, or a worker that calls the pool it works for. The same way through
+-- the codec.
+local function run_here(self)
+  local pool, jobs = self.pool, self.jobs
+  self.results = core.results(self.n)
+  pool:_begin_here()
+  pool._calls[#pool._calls + 1] = self
+  if pool._state == "terminated" then return self:cancel() end
+  jobs[1] = core.job(self.f, self.items, 1, self.n, self.shape, self.number)
+  while jobs[1] and not self.done do
+    local job = jobs[1]
+    core.work_here(job)
+    local state, first, last, full = job:collect(self.results, self.errors, {}, 0)
+    if self.done or state ~= "rest" then return end
+    if full then self:no_room(first) first = first + 1 end
+    local rest = first <= last and job:again(first, last, self.shape) or nil
+    self.counted = self.counted + job:count()
+    jobs[1] = rest
+    job:free(pool._core)
+  end
+end
+
+---Gives the work out. Of a pool that is terminated, before or by code that runs meanwhile, it is cancelled. Raises,
+---without a position, when it cannot be sent or no worker can be started.
 ---@param job userdata?  it is given out already, as this
 function Call:begin(job)
   local pool = self.pool
   if job then
     pool._calls[#pool._calls + 1], self.jobs[1], self.results = self, job, core.results(self.n)
-    return
   end
+  if pool._state == "terminated" then return self:cancel() end
+  if job then return end
   if self.n == 0 then
     self.results = core.results(0)
     return self:finish()
   end
-  if pool:_is_here() then return self:run_here() end
-  local ok, why = while_held(self, give_out, self)
-  if ok and self.unposted and not self.done then enqueue(self) end
-  if ok then return end
-  self:finish()
-  error(why, 0)
-end
-
----In this process: one with a pool without workers, or a worker that calls the pool it works for. The same way through
----the codec.
-function Call:run_here()
-  self.results = core.results(self.n)
-  self.pool:_begin_here()
-  local ok, why = pcall(core.job, self.f, self.items, 1, self.n, self.shape, self.number)
-  if not ok then error(why, 0) end
-  local job = why
-  ok, why = pcall(function()
-    repeat
-      core.work_here(job)
-      local state, first, last, full = job:collect(self.results, self.errors, {}, 0)
-      if state == "rest" then
-        if full then self:no_room(first) first = first + 1 end
-        local rest = first <= last and job:again(first, last, self.shape) or nil
-        self.counted = self.counted + job:count()
-        job:free(self.pool._core)
-        job = rest
-      end
-    until state ~= "rest" or not job
-  end)
-  if job then
-    self.counted = self.counted + job:count()
-    job:free(self.pool._core)
+  local here = pool:_is_here()
+  local ok, why = while_held(self, here and run_here or give_out, self)
+  if not ok then
+    self:fail(why)
+    error(why, 0)
   end
-  if not ok then error(why, 0) end
-  self:finish()
+  if here then return self:finish() end
+  if self.unposted and not self.done then enqueue(self) end
 end
 
 ---The outcome of an item found no memory.
@@ -241,7 +240,7 @@ end
 function Call:bury(worker, lost)
   for at = self.at, #self.jobs do
     local job = self.jobs[at]
-    if self:is_posted(job) then
+    if job and self:is_posted(job) then -- none: it is over by now
       local first, last, in_hand, part = job:bury(worker.slot)
       if first then
         self.held = self.held + 1
@@ -342,6 +341,7 @@ function Call.advance_queue(pool)
       call.queued = nil
       pool._queued = pool._queued - 1
       pool._calls[#pool._calls + 1] = call
+      if call.done then leave_list(call) end -- by now
     end
     queue[queue.first] = nil
     queue.first = queue.first + 1

@@ -3,6 +3,10 @@
 --   crew.start -> core.forks(body) -> [worker] init, core.work, exit
 --   crew.tend: a dead worker is buried in every call (call.lua), reaped, and replaced
 --
+-- A pool that is terminated has no workers and gets none: start_workers, which alone makes them, makes none. Who
+-- terminates it may be code of the program's that comes between any two steps here (a hook): workers that are being
+-- changed then are killed at once, and forgotten when the change is over.
+--
 -- A death counts against the pool only when the worker had not begun to work: then nothing was lost, and the next one
 -- would most likely die of the same.
 local check = require "mphost.check"
@@ -76,23 +80,34 @@ end
 function crew.clear(pool)
   pool._workers, pool._slots, pool._told = {}, {}, nil
   pool._calls, pool._queue, pool._queued = {}, { first = 1, last = 0 }, 0
+  pool._changes = nil
 end
 
 local holding = false
 
--- f(...) without the collector: a finalizer, which is the program's code, could call the pool while its workers are
--- between two states. True and what f returns, or false and why not. The collector is put off by more than anybody
--- allocates meanwhile: stopped, it would begin anew.
-local function undisturbed(f, ...)
-  if holding or not collectgarbage("isrunning") then return pcall(f, ...) end
-  local function over(...)
-    holding = false
-    collectgarbage("step", HOLD)
-    return ...
-  end
+local function put_off_collector()
+  if holding or not collectgarbage("isrunning") then return false end
   collectgarbage("step", -HOLD)
   holding = true
-  return over(pcall(f, ...))
+  return true
+end
+
+local function changed(pool, held, ...)
+  if held then
+    holding = false
+    collectgarbage("step", HOLD)
+  end
+  pool._changes = nil
+  if pool._state == "terminated" then crew.kill(pool) end
+  return ...
+end
+
+-- f(pool, ...), which changes its workers, without the collector: a finalizer, which is the program's code, could call
+-- the pool while they are between two states. True and what f returns, or false and why not. The collector is put off
+-- by more than anybody allocates meanwhile: stopped, it would begin anew.
+local function change(f, pool, ...)
+  pool._changes = true
+  return changed(pool, put_off_collector(), pcall(f, pool, ...))
 end
 
 -- What the workers first to last do, by their numbers.
@@ -171,6 +186,7 @@ end
 
 -- Raises, without a position, when not all can be started.
 local function start_workers(pool, first, last, results)
+  if pool._state == "terminated" then return end
   local handles, why = (describe(pool, first) and launch or fork)(pool, first, last, results)
   for i, handle in ipairs(handles) do enroll(pool, first + i - 1, handle) end
   if not why then return end
@@ -213,8 +229,9 @@ function crew.renew(pool)
   crew.kill(pool)
 end
 
----Starts those that are not there. Raises, without a position, when none more can be started; those that had been
----started by this call are gone then. Whoever has given them work calls crew.started.
+---Starts those that are not there, unless the pool is terminated, also by a finalizer in here. Raises, without a
+---position, when none more can be started; those that had been started by this call are gone then. Whoever has given
+---them work calls crew.started.
 ---@param pool mphost.Pool
 ---@param results integer?  a table for so many is made next (core.results)
 function crew.start(pool, results)
@@ -224,7 +241,7 @@ function crew.start(pool, results)
   local had = #pool._workers
   if had == pool.workers then return end
   if had == 0 then pool._path, pool._cpath = package.path, package.cpath end
-  local ok, why = undisturbed(start_workers, pool, had + 1, pool.workers, results)
+  local ok, why = change(start_workers, pool, had + 1, pool.workers, results)
   if not ok then
     if had == 0 then crew.kill(pool) end
     error(why, 0)
@@ -242,12 +259,11 @@ end
 ---@param pool mphost.Pool
 function crew.kill(pool)
   local workers = pool._workers
+  for _, worker in pairs(workers) do worker.core:signal(9) end
+  if pool._changes then return end
   pool._workers, pool._slots, pool._told = {}, {}, nil
-  for number, worker in ipairs(workers) do
-    worker.core:signal(9)
-    pool._core:enlist(number, nil)
-  end
-  for _, worker in ipairs(workers) do worker.core:close() end -- it may be closed: a collector takes newer objects first
+  for number in pairs(workers) do pool._core:enlist(number, nil) end
+  for _, worker in pairs(workers) do worker.core:close() end -- it may be closed: a collector takes newer objects first
 end
 
 ---Nobody wants the job any more, which is stopped: the tasks that workers have in hand of it are interrupted, so
@@ -299,11 +315,11 @@ function crew.enforce(pool)
   return least
 end
 
----The call is broken off from outside (Ctrl-C, its `progress`), and what its tasks have to close is closed when this
----returns.
+---The call is broken off from outside (Ctrl-C, its `progress`): it fails of that, and what its tasks have to close is
+---closed when this returns.
 ---@param pool mphost.Pool
 ---@param call mphost.Call
----@param why any  what it ends with; nil: it is cancelled
+---@param why any  what was raised
 function crew.break_off(pool, call, why)
   local busy = {}
   for _, worker in ipairs(pool._workers) do
@@ -311,7 +327,7 @@ function crew.break_off(pool, call, why)
       if call.jobs[at]:holds(worker.slot) then busy[worker] = core.status(worker.slot).job end
     end
   end
-  if why == nil then call:cancel() else call:fail(why) end
+  call:fail(why)
   local deadline = core.clock() + GRACE
   repeat
     for worker, job in pairs(busy) do
@@ -402,12 +418,14 @@ local function bury(pool, worker, lost)
 end
 
 local function strike_off(pool, worker)
+  if pool._workers[worker.number] ~= worker then return end
   table.remove(pool._workers, worker.number)
   table.remove(pool._slots, worker.number)
 end
 
 -- Another takes its place. What all calls fail of, if they do.
 local function exchange(pool, worker, lost)
+  if pool._workers[worker.number] ~= worker then return nil end -- it has been killed with all others
   bury(pool, worker, lost)
   local left = worker.core:take()
   if worker.status ~= 0 and not worker.dismissed then
@@ -432,7 +450,7 @@ end
 -- A worker is dead: its chunk is taken back, another worker takes its place.
 local function replace(pool, worker)
   local lost = {}
-  local ok, failed = undisturbed(exchange, pool, worker, lost)
+  local ok, failed = change(exchange, pool, worker, lost)
   if ok and failed then
     unpack_value(failed)
     fail_all(pool, failed)
@@ -468,14 +486,15 @@ end
 ---@return string?
 function crew.join(pool, deadline)
   while #pool._workers > 0 do
-    local worker = pool._workers[#pool._workers]
+    local number = #pool._workers
+    local worker = pool._workers[number]
     local left = deadline and math.max(0, deadline - core.clock()) or math.huge
     local ok, message, name = worker.core:wait(math.min(left, crew.enforce(pool)))
-    if ok then
+    if not ok then
+      if deadline and core.clock() >= deadline then return nil, message, name end
+    elseif pool._workers[number] == worker then
       remove(pool, worker)
-      pool._workers[#pool._workers], pool._slots[#pool._slots] = nil, nil
-    elseif deadline and core.clock() >= deadline then
-      return nil, message, name
+      pool._workers[number], pool._slots[number] = nil, nil
     end
   end
   return true

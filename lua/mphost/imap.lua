@@ -42,6 +42,8 @@ function imap.new(pool, name, f, stream, options, total)
     for _, call in ipairs(self.batches) do count = count + call:count() end
     return count, self.failed
   end)
+  pool._streams[self] = true
+  if pool._state == "terminated" then self:cancel() end
   return self
 end
 
@@ -97,6 +99,7 @@ local function give_out(self, list, n)
     error(why, 0)
   end
   self.batches[#self.batches + 1] = call
+  if self.closed then call:cancel() end
 end
 
 -- Whether the batch has come to its end, if that can be told without waiting.
@@ -134,9 +137,9 @@ local function fill(self)
     if self.options.window then most = math.min(most, math.max(1, self.options.window // (2 * self.workers))) end
     if room < most or #self.batches >= BATCHES then return end
     local list, n = pull(self, self.options.chunk and most or math.min(most, self.pace))
-    if not list then return end
+    if not list or self.closed then return end
     give_out(self, list, n)
-    if self.pool:_is_here() then return end
+    if self.closed or self.pool:_is_here() then return end
     given = given + 1
     if self.slow and not self.ended then give_time(self) end
   end
@@ -156,10 +159,10 @@ local function first_done(batches)
   end
 end
 
--- Waits until a batch is done, or what is in the way of that has let some of its results through: its place in the
--- list, and how many of its items are there.
-local function await(self)
-  local batches, at = self.batches, nil
+-- Waits until one of its batches is done, or what is in the way of that has let some of its results through: its place
+-- in the list, and how many of its items are there.
+local function await(self, batches)
+  local at
   for _, call in ipairs(batches) do call:check_free(3) end
   local function is_done()
     at = first_done(batches)
@@ -182,16 +185,16 @@ end
 
 -- The batch from which results are taken next, out of the list if that is all of it; nil: there is none left.
 local function next_batch(self)
-  if self.batch then self.taken = self.taken + self.batch.n - self.batch.from end
-  if self.pool._state == "terminated" then self.ended = true end -- a batch more would start its workers anew
+  local former, batches = self.batch, self.batches
+  if former then self.taken = self.taken + former.n - former.from end
   fill(self)
-  if #self.batches == 0 then return nil end
-  local at, n = await(self)
-  local call = self.batches[at]
+  if #batches == 0 then return nil end
+  local at, n = await(self, batches)
+  local call = batches[at]
   local from = call.handed or 0
   call.handed = n
   if call.done then
-    table.remove(self.batches, at)
+    table.remove(batches, at)
     measure(self, call)
     self.counted, self.failed = self.counted + call.n, self.failed + #call.errors
   end
@@ -201,34 +204,26 @@ local function next_batch(self)
     simple = not failed and not self.progress }
 end
 
-local function cancelled(self)
-  self:close "cancelled"
-  return nil
-end
-
 ---The next index with its result, or with nil and the error of its item; nothing at the end.
 ---@return integer? index
 ---@return any result
 ---@return mphost.TaskError? failed
 function Stream:take()
+  local batch = self.batch
   if self.closed then return nil end
-  while not self.batch or self.batch.i == self.batch.n do
-    self.batch = next_batch(self)
-    if not self.batch then
-      local failure = self.failure
+  while not batch or batch.i == batch.n do
+    batch = next_batch(self)
+    local failure = batch and batch.call.failure
+    if failure == nil and not batch and self.failure then failure = self.failure[1] end
+    if not batch or failure ~= nil or self.closed then
       self:close(failure)
-      if failure then error(failure[1], 0) end
+      if failure ~= nil then error(failure, 0) end
       return nil
     end
-    local failure = self.batch.call.failure
-    if failure ~= nil then
-      self:close(failure)
-      error(failure, 0)
-    end
-    if self.batch.call.cancelled then return cancelled(self) end
+    self.batch = batch
   end
   self:tick()
-  local batch = self.batch
+  if self.closed then return nil end
   local i = batch.i + 1
   batch.i = i
   local record = batch.failed and batch.failed[i]
@@ -240,15 +235,23 @@ end
 ---of `progress` raises, which is told when all has gone well.
 ---@param why any  of what it is closed; nil: nothing went wrong
 function Stream:close(why)
-  if self.maker ~= process.here then return end
-  local well = why == nil and self.ended and #self.batches == 0
+  if self.maker ~= process.here or self.closed then return end
+  local batches, well = self.batches, why == nil and self.ended and #self.batches == 0
   self.closed, self.ended = true, true
-  for _, call in ipairs(self.batches) do call:cancel() end
   self.batches, self.batch = {}, nil
+  self.pool._streams[self] = nil
+  for _, call in ipairs(batches) do call:cancel() end
   local harm = self.progress and self.progress:finish(well)
   if not harm then return end
   self.harmed = true
   error(harm[1], 0)
+end
+
+---Its pool is terminated.
+function Stream:cancel()
+  if self.closed then return end
+  self.cancelled = true
+  self:close "cancelled"
 end
 
 Stream.__close = Stream.close

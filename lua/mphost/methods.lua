@@ -87,6 +87,10 @@ local function raise(why, level)
 end
 methods._raise = raise
 
+local function cancelled()
+  return nil, "cancelled", "cancelled"
+end
+
 local function begin(call, level, job)
   local ok, why = pcall(call.begin, call, job)
   if not ok then raise(why, level) end
@@ -105,7 +109,7 @@ local function finish(call, deeper, job)
   begin(call, 5 + deeper, job)
   local ok, why = pcall(wait.one, call)
   if not ok then
-    crew.break_off(call.pool, call)
+    crew.break_off(call.pool, call, why)
     raise(why, 4 + deeper)
   end
   if call.cancelled then return false end
@@ -125,7 +129,7 @@ end
 ---@return table<integer, mphost.TaskError>? errors  by index, with on_error = "collect"
 function methods:map(f, given, options)
   local call = new_call(self, "map", f, given, options)
-  if not finish(call) then return nil, "cancelled", "cancelled" end
+  if not finish(call) then return cancelled() end
   return collected(call)
 end
 
@@ -137,7 +141,7 @@ end
 ---@return table<integer, mphost.TaskError>? errors
 function methods:starmap(f, given, options)
   local call = new_call(self, "starmap", f, given, options, Call.SPREAD)
-  if not finish(call) then return nil, "cancelled", "cancelled" end
+  if not finish(call) then return cancelled() end
   return collected(call)
 end
 
@@ -165,10 +169,11 @@ function methods:each(f, given, options)
       n = n + 1
       if why then failed[index] = why end
     end
+    if stream.cancelled then return cancelled() end
     return counted(n, failed)
   end
   local call = new_call(self, "each", f, given, options, Call.EACH)
-  if not finish(call) then return nil, "cancelled", "cancelled" end
+  if not finish(call) then return cancelled() end
   local _, failed = collected(call)
   return counted(call.n, failed)
 end
@@ -188,7 +193,7 @@ local function applied(self, f, number, well, ...)
   local arguments, job = ...
   if well == nil then return check.unpack(2, arguments) end -- they are the results, in their list
   local call = Call.new(self, "apply", f, { arguments }, 1, Call.PLAIN[Call.LIST], number)
-  if not finish(call, 0, job) then return nil, "cancelled", "cancelled" end
+  if not finish(call, 0, job) then return cancelled() end
   return values(call)
 end
 
@@ -293,12 +298,15 @@ end
 ---@param f function
 ---@param given table|function
 ---@param options table?  as imap
----@return boolean
+---@return boolean?  nil, message, "cancelled" when the pool is terminated meanwhile
+---@return string? message
+---@return string? name
 function methods:any(f, given, options)
   local stream = new_stream(self, "any", f, given, options, false)
   for _, value in imap.iterate(stream, 1) do
     if value then return true end
   end
+  if stream.cancelled then return cancelled() end
   return false
 end
 
@@ -306,12 +314,15 @@ end
 ---@param f function
 ---@param given table|function
 ---@param options table?  as imap
----@return boolean
+---@return boolean?  nil, message, "cancelled" when the pool is terminated meanwhile
+---@return string? message
+---@return string? name
 function methods:all(f, given, options)
   local stream = new_stream(self, "all", f, given, options, false)
   for _, value in imap.iterate(stream, 1) do
     if not value then return false end
   end
+  if stream.cancelled then return cancelled() end
   return true
 end
 
@@ -319,15 +330,23 @@ end
 ---@param f function
 ---@param given table|function
 ---@param options table?  as imap
----@return any value
----@return integer? index
+---@return any value  nil, message, "cancelled" when the pool is terminated meanwhile
+---@return integer|string|nil index
+---@return string? name
 function methods:first(f, given, options)
   local stream = new_stream(self, "first", f, given, options, true)
   for index, value in imap.iterate(stream, 1) do
     if value then return value, index end
   end
+  if stream.cancelled then return cancelled() end
   return nil
 end
+
+-- `return same(f(...))` is no tail call of f's, whose errors count frames.
+local function same(...)
+  return ...
+end
+methods._same = same
 
 local GROUPS = 256
 
@@ -396,7 +415,7 @@ function methods:_reduce_groups(fold, merge, groups, list, init, options)
   local call = Call.new(self, "reduce", fold, groups, #groups, { chunk = 1, progress = options.progress,
     timeout = options.timeout, retries = options.retries, of_items = last and last.first + last.n - 1 })
   call.source = list
-  if not finish(call, 1) then return nil, "cancelled", "cancelled" end
+  if not finish(call, 1) then return cancelled() end
   local merged, from = init, 1
   if init == nil then merged, from = call.results[1], 2 end
   for i = from, #groups do merged = merge(merged, call.results[i]) end
@@ -424,8 +443,7 @@ function methods:reduce(f, merge, given, init, options)
   end
   local read = methods._reduce_options(options or {})
   local groups = grouped(list, n, read.chunk)
-  local merged = methods._reduce_groups(self, methods._fold(f, merge), merge, groups, list, init, read)
-  return merged
+  return same(methods._reduce_groups(self, methods._fold(f, merge), merge, groups, list, init, read))
 end
 
 return methods

@@ -46,10 +46,7 @@ local function run(name, method, f, given, options)
   return table.unpack(results, 2, results.n)
 end
 
--- `return same(run(...))` is no tail call of run's, whose errors count frames.
-local function same(...)
-  return ...
-end
+local same = methods._same
 
 ---f(item) for each item in processes forked for this call; results in order, `.n` of them.
 ---@param f function  any: it is inherited, not sent
@@ -88,7 +85,7 @@ function once.reduce(f, merge, given, init, options)
   local groups = methods._grouped(list, n, read.chunk)
   local fold = methods._fold(f, merge)
   local own <close> = pool_for(fold, groups, #groups, for_pool)
-  return methods._reduce_groups(own, fold, merge, groups, list, init, read)
+  return same(methods._reduce_groups(own, fold, merge, groups, list, init, read))
 end
 
 return once

@@ -48,6 +48,11 @@ function methods:close()
   self:_call_over()
 end
 
+-- How many calls are not over: none of a pool that is terminated.
+local function count_pending(self)
+  return self._state == "terminated" and 0 or #self._calls + self._queued
+end
+
 ---Waits until the work is done and the workers have left; after close or terminate. Raises where close does.
 ---@param timeout number?  seconds for the whole call
 ---@return true? ended  nil, message, "timeout"
@@ -61,7 +66,7 @@ function methods:join(timeout)
   if self._closed then return true end
   for _, call in ipairs(self._calls) do call:check_free(2) end
   local deadline = timeout and core.clock() + timeout
-  if not wait.some({ self }, {}, function() return #self._calls + self._queued == 0 end, timeout) then
+  if not wait.some({ self }, {}, function() return count_pending(self) == 0 end, timeout) then
     return nil, "timed out", "timeout"
   end
   local ok, message, name = crew.join(self, deadline)
@@ -70,13 +75,15 @@ function methods:join(timeout)
   return true
 end
 
----Kills the workers, whatever they are doing; what is pending is cancelled. Raises where close does.
+---Kills the workers, whatever they are doing; what is pending is cancelled, also what is just begun, and loops over
+---results end. Raises where close does.
 function methods:terminate()
   methods._self(self, "terminate")
   check_maker(self, "terminate")
   self._state = "terminated"
-  for _, call in ipairs(self:_pending()) do call:cancel() end
   crew.kill(self)
+  for stream in pairs(self._streams) do stream:cancel() end
+  for _, call in ipairs(self:_pending()) do call:cancel() end
 end
 
 ---What its workers have done: {workers = {{number, pid, state, item, done, failed, busy}...}, done, failed, busy
@@ -86,7 +93,7 @@ function methods:stats()
   methods._self(self, "stats")
   local total = self._stats
   local stats = { workers = {}, done = total.done, failed = total.failed, busy = total.busy, deaths = total.deaths,
-    started = total.started, pending = #self._calls + self._queued }
+    started = total.started, pending = count_pending(self) }
   for _, worker in ipairs(self._workers) do
     local s = core.status(worker.slot)
     stats.workers[worker.number] = { number = worker.number, pid = worker.pid, done = s.done, failed = s.failed,
@@ -197,6 +204,7 @@ function pool.make(options, inherited, depth)
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = read.retries or 0, _options = read, _inherited = inherited, _id = ("%d:%d"):format(core.pid(), count),
     _state = "open", _pid = core.pid(), _core = handle, _shapes = {}, _made = 0, _deaths = 0,
+    _streams = setmetatable({}, { __mode = "k" }), -- open loops over results
     _seed = read.seed or process.seed(),
     _stats = { done = 0, failed = 0, busy = 0, deaths = 0, started = 0 },
   }, Pool)
