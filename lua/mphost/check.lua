@@ -41,6 +41,22 @@ function check.raise(message, level)
   error(message, at and at.short_src:find "^mphost/" and 0 or level + 1)
 end
 
+---Raises again what was raised further down. A message of the library's gets the line of the user's code that called
+---it, in place of the library's own; what is no string, or has the line of other code already, stays as it is.
+---@param why any
+---@param level integer  1: the function that calls this
+function check.pass_on(why, level)
+  if type(why) ~= "string" or why:find "^[^\n:]+:%d+: " and not why:find "^mphost/" then error(why, 0) end
+  check.raise(check.plain(why), level + 1)
+end
+
+---Whether that was raised because somebody interrupts this process: no failure of what was done then.
+---@param raised any
+---@return boolean
+function check.is_interrupt(raised)
+  return type(raised) == "string" and raised:find "interrupted!$" ~= nil
+end
+
 ---Raises "bad argument" at the line that called the library.
 ---@param level integer  1: the caller of the function that calls this
 ---@param position integer

@@ -190,6 +190,7 @@ local function start_workers(pool, first, last, results)
   local handles, why = (describe(pool, first) and launch or fork)(pool, first, last, results)
   for i, handle in ipairs(handles) do enroll(pool, first + i - 1, handle) end
   if not why then return end
+  if check.is_interrupt(why) then error(why, 0) end
   error(("cannot start worker %d of %d: %s"):format(first + #handles, pool.workers,
     (tostring(why):gsub("^cannot start a process: ", ""))), 0)
 end
@@ -444,6 +445,7 @@ local function exchange(pool, worker, lost)
     other.number = number
     pool._core:enlist(number, other.slot)
   end
+  if check.is_interrupt(why) then error(why, 0) end
   return #pool._workers == 0 and errors.new { message = why, call = pool.name } or nil
 end
 
@@ -473,7 +475,10 @@ function crew.tend(pool)
   for _, worker in ipairs({ table.unpack(pool._workers) }) do
     if pool._workers[worker.number] == worker and worker.core:is_gone() then replace(pool, worker) end
   end
-  if #pool._workers < pool.workers and #pool._workers > 0 and #pool._calls > 0 then pcall(crew.start, pool) end
+  if #pool._workers < pool.workers and #pool._workers > 0 and #pool._calls > 0 then
+    local ok, why = pcall(crew.start, pool) -- what cannot be started now may be later
+    if not ok and check.is_interrupt(why) then error(why, 0) end
+  end
   crew.started(pool)
   pool._core:nudge()
 end

@@ -70,6 +70,13 @@ function methods:cancelled()
   return self._call.cancelled or false
 end
 
+-- True, or nil when the time is over. level: of the caller of the method, from here.
+local function wait_for(self, timeout, level)
+  local ok, done = pcall(wait.one, self._call, timeout and core.clock() + timeout)
+  if not ok then check.pass_on(done, level) end
+  return done
+end
+
 ---Waits until it is settled.
 ---@param timeout number?  seconds
 ---@return true?  nil, message, "timeout" when it is not
@@ -80,7 +87,7 @@ function methods:wait(timeout)
   check.timeout(1, 1, "wait", timeout)
   check_maker(self, "wait")
   self._call:check_free(2)
-  if wait.one(self._call, timeout and core.clock() + timeout) then return true end
+  if wait_for(self, timeout, 3) then return true end
   return nil, "timed out", "timeout"
 end
 
@@ -92,12 +99,11 @@ function methods:get(timeout)
   check.timeout(1, 1, "get", timeout)
   check_maker(self, "get")
   self._call:check_free(2)
-  local ok, message, name = self:wait(timeout)
-  if not ok then return nil, message, name end
+  if not wait_for(self, timeout, 3) then return nil, "timed out", "timeout" end
   if self._harm then error(self._harm[1], 0) end
   local call = self._call
   if call.cancelled then return nil, "cancelled", "cancelled" end
-  if call.failure ~= nil then check.raise(call.failure, 2) end
+  if call.failure ~= nil then check.pass_on(call.failure, 2) end
   return self._take(call)
 end
 

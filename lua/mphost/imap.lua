@@ -93,11 +93,7 @@ local function give_out(self, list, n)
     retries = self.options.retries, timeout = self.options.timeout, mode = self.options.mode,
     progress = false }, self.number)
   self.given = self.given + n
-  local ok, why = pcall(call.begin, call)
-  if not ok then
-    self.unsent = type(why) == "string" and why:find("cannot send", 1, true) ~= nil
-    error(why, 0)
-  end
+  call:begin()
   self.batches[#self.batches + 1] = call
   if self.closed then call:cancel() end
 end
@@ -279,8 +275,8 @@ function imap.iterate(self, depth)
     local ok, index, result, failed = pcall(self.take, self)
     if not ok then
       if self.harmed then self:close(index) end
-      if self.unsent or self.harmed then check.raise(index, 2 + (depth or 0)) end -- that is the caller's
-      error(index, 0)
+      if self.failure and self.failure[1] == index then error(index, 0) end -- the items' iterator's own
+      check.pass_on(index, 2 + (depth or 0))
     end
     if self.progress then self.progress:hide() end
     if failed and not collect then

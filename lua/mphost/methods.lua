@@ -79,21 +79,14 @@ local function new_call(self, name, f, given, options, mode)
   return Call.new(self, name, f, list, n, read)
 end
 
--- Errors of the call itself (not of its tasks) are the caller's: they get the line of whoever called the method.
-local function raise(why, level)
-  if type(why) ~= "string" then error(why, 0) end
-  if why:find "^[^\n]*:%d+: interrupted!$" and not why:find "^mphost/" then error(why, 0) end -- it has its line
-  error((why:gsub("^mphost/[%w_]+%.lua:%d+: ", "")), level)
-end
-methods._raise = raise
-
 local function cancelled()
   return nil, "cancelled", "cancelled"
 end
 
+-- Errors of the call itself (not of its tasks) are the caller's: they get the line of whoever called the method.
 local function begin(call, level, job)
   local ok, why = pcall(call.begin, call, job)
-  if not ok then raise(why, level) end
+  if not ok then check.pass_on(why, level) end
 end
 
 local function collected(call)
@@ -106,14 +99,14 @@ end
 -- Runs it to its end: nil, message, "cancelled" when the pool was terminated meanwhile.
 local function finish(call, deeper, job)
   deeper = deeper or 0
-  begin(call, 5 + deeper, job)
+  begin(call, 4 + deeper, job)
   local ok, why = pcall(wait.one, call)
   if not ok then
     crew.break_off(call.pool, call, why)
-    raise(why, 4 + deeper)
+    check.pass_on(why, 3 + deeper)
   end
   if call.cancelled then return false end
-  if call.failure ~= nil then raise(call.failure, 4 + deeper) end
+  if call.failure ~= nil then check.pass_on(call.failure, 3 + deeper) end
   return true
 end
 
@@ -151,6 +144,14 @@ local function counted(n, failed)
   return n
 end
 
+-- Checked arguments as a stream of results. Two frames below the method's caller.
+local function new_stream(self, name, f, given, options, ordered, mode)
+  check_call(self, name, f, 1)
+  local read = read_options(name, options)
+  read.ordered, read.mode = ordered, mode
+  return imap.new(self, name, f, items.stream(2, 2, name, given), read, items.count(given))
+end
+
 ---f(item) for each item, for what it does: nothing comes back.
 ---@param f function
 ---@param given table|function  an iterator is gone through as the work goes on
@@ -160,11 +161,8 @@ end
 function methods:each(f, given, options)
   if type(given) == "table" and getmetatable(given) ~= nil and getmetatable(given) ~= items.Range
     or type(given) == "function" then
-    check_call(self, "each", f, 0)
-    local read = read_options("each", options)
-    read.mode = Call.EACH
-    local stream = imap.new(self, "each", f, items.stream(1, 2, "each", given), read)
-    local n, failed = 0, read.collect and {} or nil
+    local stream = new_stream(self, "each", f, given, options, false, Call.EACH)
+    local n, failed = 0, stream.options.collect and {} or nil
     for index, _, why in imap.iterate(stream, 1) do
       n = n + 1
       if why then failed[index] = why end
@@ -220,7 +218,7 @@ end
 function methods:submit(f, ...)
   local call = call_of(self, "submit", f, table.pack(...))
   local promise = future.new(call, values)
-  begin(call, 4)
+  begin(call, 3)
   return promise
 end
 
@@ -231,7 +229,7 @@ end
 function methods:apply_async(f, ...)
   local call = call_of(self, "apply_async", f, table.pack(...))
   local promise = future.new(call, values)
-  begin(call, 4)
+  begin(call, 3)
   return promise
 end
 
@@ -243,7 +241,7 @@ end
 function methods:map_async(f, given, options)
   local call = new_call(self, "map_async", f, given, options)
   local promise = future.new(call, collected)
-  begin(call, 4)
+  begin(call, 3)
   return promise
 end
 
@@ -255,15 +253,8 @@ end
 function methods:starmap_async(f, given, options)
   local call = new_call(self, "starmap_async", f, given, options, Call.SPREAD)
   local promise = future.new(call, collected)
-  begin(call, 4)
+  begin(call, 3)
   return promise
-end
-
-local function new_stream(self, name, f, given, options, ordered)
-  check_call(self, name, f, 1)
-  local read = read_options(name, options)
-  read.ordered = ordered
-  return imap.new(self, name, f, items.stream(2, 2, name, given), read, items.count(given))
 end
 
 ---`for index, result in pool:imap(f, items) do`: results in order, as they come. No more than a window of items is

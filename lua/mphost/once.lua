@@ -41,7 +41,7 @@ local function run(name, method, f, given, options)
   local own <close> = pool_for(f, list, n, for_pool, 1)
   local results = table.pack(pcall(method, own, f, list, for_call))
   if not results[1] then
-    methods._raise(results[2], 4)
+    check.pass_on(results[2], 3)
   end
   return table.unpack(results, 2, results.n)
 end

@@ -1,5 +1,6 @@
 -- mphost.error: task errors as text, values in short, statuses in words.
 local mp = require "mphost"
+local core = require "mphost.core"
 local errors = require "mphost.error"
 local tool = require "mphost.tool"
 
@@ -212,5 +213,90 @@ describe("The line of an error", function()
       "here: cannot send args[1]: coroutine\n", (r.out:gsub("here: cannot start worker[^\n]*\n$", "")))
     assert.truthy(r.out:find "\nhere: cannot start worker 1 of 1: cannot send [^\n]*\n$", r.out)
     assert.is_nil(r.out:find("mphost/", 1, true))
+  end)
+
+  -- Each on a line of its own, which the error must name.
+  local function calls(pool)
+    local options = { window = 4 }
+    return {
+      function() pool:map(math.abs, { 1, 2 }) end,
+      function() pool:starmap(math.abs, { { 1 }, { 2 } }) end,
+      function() pool:each(math.abs, { 1, 2 }) end,
+      function() pool:each(string.len, ("ab"):gmatch ".") end,
+      function() pool:reduce(math.abs, math.max, { 1, 2 }) end,
+      function() return (pool:any(math.abs, { 1, 2 }, options)) end,
+      function() return (pool:all(math.abs, { 1, 2 }, options)) end,
+      function() return (pool:first(math.abs, { 1, 2 }, options)) end,
+      function() for _ in pool:imap(math.abs, { 1, 2 }) do end end, -- luacheck: ignore 542
+      function() for _ in pool:imap_unordered(math.abs, { 1, 2 }) do end end, -- luacheck: ignore 542
+      function() pool:apply(math.abs, 1) end,
+      function() pool:submit(math.abs, 1) end,
+      function() pool:apply_async(math.abs, 1) end,
+      function() pool:map_async(math.abs, { 1, 2 }) end,
+      function() pool:starmap_async(math.abs, { { 1 }, { 2 } }) end,
+      function() mp.map(math.abs, { 1, 2 }) end,
+      function() mp.each(math.abs, { 1, 2 }) end,
+      function() mp.reduce(math.abs, math.max, { 1, 2 }) end,
+    }
+  end
+
+  -- This function of core's raises that, from now on.
+  local function break_core(name, what)
+    local whole = core[name]
+    core[name] = function() error(what, 0) end
+    local function mend() core[name] = whole end
+    finally(mend)
+    return mend
+  end
+
+  -- What check does with each call, of a pool that has no workers yet, while core's function is broken.
+  local function with_broken(name, what, check)
+    for i = 1, #calls() do
+      local pool <close> = mp.Pool(2)
+      local mend = break_core(name, what)
+      check(calls(pool)[i])
+      mend()
+    end
+  end
+
+  it("is the caller's, whatever fails", function()
+    with_broken("results", "mphost/call.lua:7: no room", function(call) tool.raises(": no room", call) end)
+  end)
+
+  it("is the caller's when no worker can be started", function()
+    with_broken("forks", "Resource temporarily unavailable", function(call)
+      tool.raises(": cannot start worker 1 of 2: Resource temporarily unavailable", call)
+    end)
+  end)
+
+  it("stays that of other code, and so do the words of an interruption", function()
+    for _, name in ipairs { "forks", "job", "results" } do
+      with_broken(name, "here:1: interrupted!", function(call)
+        assert.equal("here:1: interrupted!", tool.error_of(call), name)
+      end)
+    end
+    local pool <close> = mp.Pool(2)
+    local function tell() error "not now" end
+    for _, name in ipairs { "map", "each", "all", "first" } do
+      local err = tool.error_of(pool[name], pool, function() mp.sleep(0.15) end, { 1, 2, 3, 4 }, { progress = tell })
+      assert.truthy(err:find "^[^:]*error_spec.lua:%d+: not now$", err)
+    end
+  end)
+
+  it("is no line of its own where a worker that died cannot be replaced for an interruption", function()
+    local function die(x) return x == 2 and tool.die() or x end
+    for name, call in pairs {
+      map = function(pool) return pool:map(die, { 1, 2, 3 }) end,
+      apply = function(pool) return pool:apply(die, 2) end,
+      all = function(pool) return pool:all(die, { 1, 2, 3 }) end,
+      get = function(pool) return pool:submit(die, 2):get() end,
+    } do
+      local pool <close> = mp.Pool(2)
+      pool:map(math.abs, { 1, 2 })
+      local mend = break_core("forks", "here:1: interrupted!")
+      local err = tool.error_of(call, pool)
+      mend()
+      assert.equal("here:1: interrupted!", err, name)
+    end
   end)
 end)
