@@ -8,7 +8,7 @@
      the bell     while something is watched
      deaths       of the family's processes (deaths.h): who is killed between doing and ringing
      timer        rings at once for what this process itself has settled; ticks where deaths cannot
-   be seen
+                  be seen, and while a pool has to look after a worker at a certain time
 
    The word is set before the look, by the host; cleared before the bell is rung. So either the look
    sees what there is, or the bell rings after it. */
@@ -51,9 +51,13 @@ static int open_descriptors(mph_host *h) {
   return host_note(h, MPH_ESYSTEM, strerror(error));
 }
 
+static bool must_tick(const struct loop *loop) {
+  return loop->listens && (loop->deaths.blind || loop->soon);
+}
+
 static void set_timer(struct loop *loop, bool at_once) {
   struct itimerspec tick = {{0, 0}, {0, 0}};
-  loop->ticks = loop->listens && loop->deaths.blind;
+  loop->ticks = must_tick(loop);
   if (loop->ticks) tick.it_interval.tv_nsec = tick.it_value.tv_nsec = CLOCK_SLICE;
   if (at_once) tick.it_value.tv_nsec = 1;
   timerfd_settime(loop->timer, 0, &tick, NULL);
@@ -83,7 +87,7 @@ static void forget(struct loop *loop) {
   close_fd(&loop->epoll);
   close_fd(&loop->timer);
   loop->watch_count = 0;
-  loop->listens = loop->ticks = loop->settled = false;
+  loop->listens = loop->ticks = loop->soon = loop->settled = false;
   loop->pid = getpid();
 }
 
@@ -152,8 +156,9 @@ static int do_look(lua_State *L) {
   lua_insert(L, -2);
   lua_pushboolean(L, order->kind & LISTEN);
   lua_pushboolean(L, order->kind & DEAD);
-  lua_call(L, 3, 1);
-  order->size = (size_t)lua_toboolean(L, -1);
+  lua_call(L, 3, 2);
+  order->size = (size_t)lua_toboolean(L, -2);
+  if (lua_toboolean(L, -1)) order->host->loop.soon = true;
   return 0;
 }
 
@@ -223,7 +228,7 @@ static bool drain(struct loop *loop) {
   } while (n == 32);
   if (!loop->listens) return dead;
   dead |= deaths_watch(&loop->deaths, loop->epoll);
-  if (loop->ticks != loop->deaths.blind) set_timer(loop, false);
+  if (loop->ticks != must_tick(loop)) set_timer(loop, false);
   return dead || loop->deaths.blind;
 }
 
@@ -251,11 +256,13 @@ static int dispatch(mph_host *h) {
   bool dead = drain(loop), outer = loop->dispatching;
   int called = 0;
   loop->dispatching = true;
+  loop->soon = false;
   do {
     loop->settled = false;
     called += pass(h, dead);
   } while (loop->settled);
   loop->dispatching = outer;
+  if (loop->epoll >= 0 && loop->ticks != must_tick(loop)) set_timer(loop, false);
   return called;
 }
 

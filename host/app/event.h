@@ -21,6 +21,7 @@ struct loop {
   pid_t pid;        /* whose they are: a forked child has copies that it must not touch */
   bool listens;     /* the bell and deaths are in the set */
   bool ticks;
+  bool soon;    /* something that was looked at is to be looked at again after a while */
   bool settled; /* a watched future is, since the last look at all */
   bool dispatching;
   struct deaths deaths;

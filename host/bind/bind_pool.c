@@ -3,6 +3,7 @@
 #include "bind/bind.h"
 #include "bind/work.h"
 #include "shm/family.h"
+#include "shm/region.h"
 
 /* pool(workers) */
 static int pool_create(lua_State *L) {
@@ -54,6 +55,12 @@ static int pool_m_listen(lua_State *L) {
   return 0;
 }
 
+/* ring(): the bell, for whoever listens: there is something to look after. */
+static int pool_m_ring(lua_State *L) {
+  region_ring(&check_pool(L)->listened);
+  return 0;
+}
+
 /* enlist(number, slot or nil): that worker has this slot, or none any more. */
 static int pool_m_enlist(lua_State *L) {
   struct pool *pool = check_pool(L);
@@ -91,10 +98,11 @@ static int pool_status(lua_State *L) {
 }
 
 void bind_pool(lua_State *L) {
-  static const luaL_Reg pool_methods[] = {
-      {"post", pool_m_post},     {"call", work_call},     {"stop", pool_m_stop},
-      {"nudge", pool_m_nudge},   {"watch", pool_m_watch}, {"enlist", pool_m_enlist},
-      {"listen", pool_m_listen}, {"close", handle_close}, {NULL, NULL}};
+  static const luaL_Reg pool_methods[] = {{"post", pool_m_post},     {"call", work_call},
+                                          {"stop", pool_m_stop},     {"nudge", pool_m_nudge},
+                                          {"watch", pool_m_watch},   {"enlist", pool_m_enlist},
+                                          {"listen", pool_m_listen}, {"ring", pool_m_ring},
+                                          {"close", handle_close},   {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"pool", pool_create}, {"status", pool_status}, {NULL, NULL}};
   bind_class(L, bind_pool_class, pool_methods, handle_close);

@@ -270,6 +270,7 @@ end
 ---Nobody wants the job any more, which is stopped: the tasks that workers have in hand of it are interrupted, so
 ---that what they have to close is closed; a worker whose task goes on all the same dies of it. Who has gone on to
 ---another job takes no notice. Who takes none and has not (it is stopped itself, by SIGSTOP) is killed: crew.enforce.
+---An event loop is made to look, to look again then (wait.hear).
 ---@param pool mphost.Pool
 ---@param job userdata
 function crew.give_up(pool, job)
@@ -280,6 +281,7 @@ function crew.give_up(pool, job)
       pool._told[worker] = { job = core.status(worker.slot).job, deadline = core.clock() + OBEY }
     end
   end
+  if pool._told then pool._core:ring() end
 end
 
 -- Whether the worker is in a job of a call that is not over. (A job's number may be another's by now.)

@@ -56,11 +56,12 @@ end
 ---@param listens boolean  its end is to ring the bell
 ---@param dead boolean  a process of the family has died
 ---@return boolean
+---@return boolean soon  it is to be asked again after a while, whatever comes
 function methods:_ready(listens, dead)
   check_self(self, "_ready")
   local call = self._call
-  if not call.done then wait.hear(call.pool, listens, dead) end
-  return call.done
+  local soon = not call.done and wait.hear(call.pool, listens, dead)
+  return call.done, soon
 end
 
 ---Whether it was cancelled.

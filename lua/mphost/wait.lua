@@ -41,10 +41,12 @@ end
 ---@param pool mphost.Pool
 ---@param listens boolean  what comes later is to ring the bell
 ---@param dead boolean  somebody has died
+---@return boolean  it is to be called again soon, whatever comes: crew.enforce has a time
 function wait.hear(pool, listens, dead)
   if listens and pool._core then pool._core:listen() end
   if dead then crew.tend(pool) end
   wait.step(pool)
+  return pool._told ~= nil
 end
 
 local function left_until(deadline)

@@ -219,6 +219,28 @@ static int mute(mph_host *h, void *user, const mph_value *args, int n, mph_value
   return close(region_bell);
 }
 
+/* The only worker is stopped with what nobody wants any more in its hand. */
+static void does_not_wait_for_a_stopped_worker(void **state) {
+  mph_host *h = *state;
+  mph_ref pool, unwanted, future;
+  mph_value begun = lua(h, "return require 'mphost'.Value 'i'"), seven = mph_int(7), pid;
+  int user = 0, fd = mph_fd(h);
+  OK(h, mph_pool_open(h, 1, &pool));
+  mph_ref spin = lua(h, "return function(v) v.value = require 'mphost'.current_process().pid "
+                        "while true do end end")
+                     .ref;
+  OK(h, mph_submit(h, pool, spin, &begun, 1, &unwanted));
+  OK(h, mph_submit(h, pool, lua(h, "return function(x) return x end").ref, &seven, 1, &future));
+  OK(h, mph_watch(h, future, note_ready, &user));
+  OK(h, mph_eval(h, "local v = ... v:wait(0) return v.value", "=e", &begun, 1, &pid, 1));
+  wakes_within(h, fd, 100);
+  kill((pid_t)pid.integer, SIGSTOP);
+  OK(h, mph_future_cancel(h, unwanted));
+  while (user == 0) OK(h, wait_for(h, fd));
+  assert_int_equal(wakes_within(h, fd, 200), 0); /* and idles then */
+  OK(h, mph_pool_close(h, pool, 10));
+}
+
 static void hears_of_it_by_the_death(mph_host *h, const char *start) {
   mph_ref q;
   int user = 0, fd = mph_fd(h);
@@ -322,6 +344,7 @@ int main(void) {
       CASE(tells_what_this_process_settles),
       CASE(tells_what_a_callback_settles),
       CASE(tells_of_killed_workers),
+      CASE(does_not_wait_for_a_stopped_worker),
       CASE(a_child_is_killed_before_it_rings),
       CASE(a_grandchild_is_killed_before_it_rings),
       CASE(children_have_their_own),
