@@ -215,7 +215,7 @@ function pool.make(options, inherited, depth)
 end
 
 ---A pool of workers: `mp.Pool(n)` or `mp.Pool{workers =, init =, exit =, max_tasks =, timeout =, retries =, memory =,
----nice =, pin =, seed =, name =}`. They fork at the first call. timeout: seconds that an item may run; then it is ended,
+---nice =, pin =, seed =, name =}`. They fork at the first call. timeout: seconds that an item may run; then it ends,
 ---also in its sleep, and one that goes on all the same is killed with its worker 0.2 s later; max_tasks: items
 ---after which a worker is replaced; retries: how often an item is tried again whose worker died under it (of a signal;
 ---not by os.exit, nor because it had run too long or had too much memory: it would again); memory: bytes or "512M" that

@@ -65,9 +65,8 @@ local NOTHING = { values = { n = 0 } } -- the outcome of who returned nothing
 local function take(self)
   local ok, outcome = pcall(self._core.take, self._core)
   if ok then return outcome == true and NOTHING or outcome end
-  local why = tostring(outcome)
-  if why:find "interrupted!$" then error(outcome, 0) end
-  return { failed = { message = "the outcome cannot be received: " .. why } }
+  if check.is_interrupt(outcome) then error(outcome, 0) end
+  return { failed = { message = "the outcome cannot be received: " .. tostring(outcome) } }
 end
 
 -- Takes note of its end: the status, and the outcome it left.

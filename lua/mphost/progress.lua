@@ -3,6 +3,7 @@
 -- Only who waits for the call draws, at most ten times a second, from what the workers write down anyway (job:count).
 -- The line goes away before anything else is printed: by us, by workers (host/shm/stream.h), at the prompt by what
 -- shows their output (host/app/relay.c). Without `progress` nothing of this is called.
+local check = require "mphost.check"
 local core = require "mphost.core"
 local process = require "mphost.process"
 
@@ -132,8 +133,7 @@ end
 ---Raises what was raised if that was Ctrl-C: whoever waits is meant, whatever it came between.
 ---@param harm {[1]: any}?
 function progress.pass_on(harm)
-  local why = harm and harm[1]
-  if type(why) == "string" and why:find "interrupted!$" then error(why, 0) end
+  if harm and check.is_interrupt(harm[1]) then error(harm[1], 0) end
 end
 
 ---Seconds to the next look.

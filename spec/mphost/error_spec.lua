@@ -188,7 +188,10 @@ describe("The line of an error", function()
     for _, call in ipairs { "mp.Pool(1):map(mp.sleep, { 5 })", "mp.map(mp.sleep, { 5 })",
       "mp.Pool(1):submit(mp.sleep, 5):get()", "mp.wait { mp.Queue() }",
       "mp.Process { target = mp.sleep, args = { 5 }, daemon = true }:start():join()",
-      "for _ in mp.Pool(1):imap(mp.sleep, { 5 }) do print '?' end" } do
+      "for _ in mp.Pool(1):imap(mp.sleep, { 5 }) do print '?' end",
+      "mp.Pool(1):map(mp.sleep, { 5 }, { progress = function() mp.sleep(5) end })",
+      "mp.Pool(1):map_async(mp.sleep, { 5 }, { progress = function() mp.sleep(5) end }):get()",
+      "for _ in mp.Pool(1):imap(mp.sleep, { 5 }, { progress = function() mp.sleep(5) end }) do print '?' end" } do
       local r = tool.run(START .. ([[
         local me = mp.current_process().pid
         mp.spawn(function() mp.sleep(0.2) os.execute("kill -INT " .. me) end)
