@@ -141,7 +141,7 @@ describe("The option progress", function()
 
   it("is no other call's when it raises", function()
     local pool <close> = mp.Pool(2)
-    local function enough() error "enough" end
+    local function enough() error("enough", 0) end
     local short = pool:map_async(slow, { 1, 2 }, { progress = enough })
     local other = pool:map_async(slow, mp.range(1, 30))
     assert.equal(30, #other:get())
