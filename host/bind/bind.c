@@ -71,10 +71,12 @@ void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFu
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__methods"); /* for the prompt, also where __index is a function */
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__gc");
-  lua_setfield(L, -2, "__close");
+  if (close) {
+    lua_pushcfunction(L, close);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__gc");
+    lua_setfield(L, -2, "__close");
+  }
   lua_pop(L, 1);
 }
 

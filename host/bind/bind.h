@@ -63,7 +63,8 @@ int bind_closed(lua_State *L, int arg, const char *class);
 /* The optional timeout in seconds at an argument, as a deadline (os/clock.h). */
 int64_t bind_deadline(lua_State *L, int arg);
 
-/* Registers a metatable: methods by __index and __methods, __gc, __close, __name. */
+/* Registers a metatable: methods by __index and __methods, __gc and __close unless close is NULL,
+ * __name. */
 void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);
 
 /* Adds a metamethod to a registered metatable. */

@@ -514,12 +514,6 @@ static int job_m_free(lua_State *L) {
   return 0;
 }
 
-/* Nothing to do: a job that was not freed belongs to the ledger. Workers may be in it still. */
-static int job_gc(lua_State *L) {
-  (void)L;
-  return 0;
-}
-
 void bind_job(lua_State *L) {
   static const luaL_Reg methods[] = {{"again", job_m_again},
                                      {"collect", job_m_collect},
@@ -534,7 +528,9 @@ void bind_job(lua_State *L) {
                                      {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"shape", shape_create}, {"job", job_create}, {"results", results_create}, {NULL, NULL}};
-  bind_class(L, WORK_CLASS, methods, job_gc);
+  /* One that is collected without having been freed belongs to the ledger, and workers may be in
+   * it. */
+  bind_class(L, WORK_CLASS, methods, NULL);
   luaL_newmetatable(L, WORK_SHAPE);
   lua_pop(L, 1);
   luaL_setfuncs(L, functions, 0);

@@ -26,8 +26,10 @@ local progress = require "mphost.progress"
 ---@class mphost.Call
 ---@field done boolean
 ---@field failure any  what to raise; nil: results
----@field results table  by index, with n; from begin on
+---@field results table?  by index, with n; from when its first job is posted
 ---@field errors table[]  records of failed items
+---@field unposted integer?  the place of the first of its jobs that is not posted; those behind it are not, either
+---@field promise mphost.Future?
 local Call = {}
 Call.__index = Call
 
@@ -119,14 +121,18 @@ end
 
 -- Posted unless others stand in line.
 local function post(self, job)
-  self.jobs[#self.jobs + 1] = job
-  if self.pool._queued == 0 and self.pool._core:post(job) then return end
-  self.unposted = self.unposted or {}
-  self.unposted[job] = true
+  local place = #self.jobs + 1
+  self.jobs[place] = job
+  if not self.unposted and self.pool._queued == 0 and self.pool._core:post(job) then return end
+  self.unposted = self.unposted or place
 end
 
 local function leave_list(self)
   local calls = self.pool._calls
+  if calls[#calls] == self then
+    calls[#calls] = nil
+    return
+  end
   for i = 1, #calls do
     if calls[i] == self then return table.remove(calls, i) end
   end
@@ -150,7 +156,7 @@ local function give_out(self)
   pool._calls[#pool._calls + 1] = self
   if pool._state == "terminated" then return self:cancel() end
   post(self, core.job(self.f, self.items, 1, self.n, self.shape, self.number))
-  self.results = core.results(self.n)
+  if not self.unposted then self.results = core.results(self.n) end
   crew.started(pool)
 end
 
@@ -227,10 +233,10 @@ function Call:no_room(index)
   self.counted = self.counted + 1
 end
 
----@param job userdata
+---@param place integer  of a job in its list
 ---@return boolean
-function Call:is_posted(job)
-  return not (self.unposted and self.unposted[job])
+function Call:is_posted(place)
+  return not self.unposted or place < self.unposted
 end
 
 ---Its chunk of a dead worker: what there was to do. The call is held until it is told what becomes of that (lost), or
@@ -240,7 +246,7 @@ end
 function Call:bury(worker, lost)
   for at = self.at, #self.jobs do
     local job = self.jobs[at]
-    if job and self:is_posted(job) then -- none: it is over by now
+    if job and self:is_posted(at) then -- none: it is over by now
       local first, last, in_hand, part = job:bury(worker.slot)
       if first then
         self.held = self.held + 1
@@ -322,11 +328,12 @@ function Call:lost(worker, range)
   if not ok then self:fail(why) end
 end
 
-local function have_posted(self, job)
-  if self:is_posted(job) then return true end
-  if not self.pool._core:post(job) then return false end
-  self.unposted[job] = nil
-  if not next(self.unposted) then self.unposted = nil end
+-- Whether the job at this place is posted by now: the first that was not.
+local function have_posted(self, place)
+  if self:is_posted(place) then return true end
+  self.results = self.results or core.results(self.n)
+  if not self.pool._core:post(self.jobs[place]) then return false end
+  self.unposted = place < #self.jobs and place + 1 or nil
   return true
 end
 
@@ -337,7 +344,7 @@ function Call.advance_queue(pool)
   while queue.first <= queue.last do
     local call = queue[queue.first]
     if not call.done then
-      if not have_posted(call, call.jobs[1]) then return end
+      if not have_posted(call, 1) then return end
       call.queued = nil
       pool._queued = pool._queued - 1
       pool._calls[#pool._calls + 1] = call
@@ -381,7 +388,7 @@ function Call:advance(timeout)
   while not self.done do
     local job = self.jobs[self.at]
     if not job then return self:finish() end
-    if not have_posted(self, job) then return end
+    if not have_posted(self, self.at) then return end
     if timeout == 0 and not job:ready() then return end
     local only = self.pool._inherited and self.at == #self.jobs and self.pool._core or nil
     local state, first, last, full = collect(self, job.collect, job, self.pool._slots, timeout, only)
@@ -409,7 +416,7 @@ end
 ---@return integer  the last item that is taken in: all before it are
 function Call:advance_part()
   local job = self.jobs[1]
-  if self.held > 0 or self.done or not job or #self.jobs > 1 or not self:is_posted(job) then return 0 end
+  if self.held > 0 or self.done or not job or #self.jobs > 1 or not self:is_posted(1) then return 0 end
   return collect(self, job.collect_part, job) or 0
 end
 
@@ -423,7 +430,7 @@ end
 ---@return boolean
 function Call:is_ready()
   local job = self.jobs[self.at]
-  return self.done or not job or not self:is_posted(job) or #self.errors > 0 and not self.collect or job:ready()
+  return self.done or not job or not self:is_posted(self.at) or #self.errors > 0 and not self.collect or job:ready()
 end
 
 -- Nothing more of it is worked on; what workers have in hand is interrupted.
@@ -473,7 +480,7 @@ end
 local function tell_end(self)
   local harm = self.progress and self.progress:finish(self.failure == nil and not self.cancelled)
   if harm then self.failure = harm[1] end
-  if self.on_finish then self.on_finish(self) end
+  if self.promise then self.promise:_settle() end
   progress.pass_on(harm)
 end
 

@@ -22,10 +22,12 @@ local function check_maker(self, name, level)
   check.raise(("'%s': a future can be used only by the process that made it"):format(name), level or 3)
 end
 
-local function run_callbacks(self)
+---Its call is over.
+function methods:_settle()
   local callbacks = self._callbacks
+  if not callbacks then return end
   self._callbacks = nil
-  for _, callback in ipairs(callbacks or {}) do
+  for _, callback in ipairs(callbacks) do
     local ok, why = xpcall(callback, function(value)
       return type(value) == "string" and debug.traceback(value, 2) or value
     end, self)
@@ -37,8 +39,8 @@ end
 ---@param take fun(call: mphost.Call): any ...  its results as get returns them
 ---@return mphost.Future
 function future.new(call, take)
-  local self = setmetatable({ _call = call, _take = take, _callbacks = {}, _maker = process.here }, Future)
-  call.on_finish = function() run_callbacks(self) end
+  local self = setmetatable({ _call = call, _take = take, _maker = process.here }, Future)
+  call.promise = self
   return self
 end
 
@@ -133,12 +135,10 @@ function methods:on_done(fn)
   check_self(self, "on_done")
   check.callable(1, 1, "on_done", fn)
   check_maker(self, "on_done")
-  if self._call.done then
-    self._callbacks = { fn }
-    run_callbacks(self)
-  else
-    self._callbacks[#self._callbacks + 1] = fn
-  end
+  local callbacks = self._callbacks or {}
+  self._callbacks = callbacks
+  callbacks[#callbacks + 1] = fn
+  if self._call.done then self:_settle() end
   return self
 end
 
@@ -190,6 +190,7 @@ function future.as_completed(list, timeout)
         ready[#ready + 1] = each
       else
         left[pool] = (left[pool] or 0) + 1
+        each._callbacks = each._callbacks or {}
         table.insert(each._callbacks, 1, settle)
       end
     end

@@ -330,6 +330,26 @@ describe("A future", function()
     assert.equal(4, f:get(-1))
   end)
 
+  -- In instructions, of which no other process takes any.
+  it("costs no more to make behind thousands", function()
+    local function instructions(f)
+      local n = 0
+      debug.sethook(function() n = n + 1 end, "", 10)
+      for _ = 1, 100 do f() end
+      debug.sethook()
+      return n / 10
+    end
+    local pool <close> = mp.Pool(1)
+    local gate = mp.Value("?")
+    local function make() return pool:submit(wait_at, gate) end
+    make()
+    local first = instructions(make)
+    for _ = 1, 3000 do make() end
+    local last = instructions(make)
+    pool:terminate()
+    assert.is_true(last < 1.5 * first, ("%.0f instructions, then %.0f"):format(first, last))
+  end)
+
   it("works beside a map and another pool", function()
     local a <close> = mp.Pool(2)
     local b <close> = mp.Pool(1)
