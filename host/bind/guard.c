@@ -192,7 +192,9 @@ static void look(lua_State *L, lua_Debug *ar) {
   luaL_error(L, guard_now.why == GUARD_LATE ? "timeout" : "too much memory");
 }
 
-void guard_look(lua_State *L) {
+/* In a blocking call that a signal has ended: once, for what the task does then, to close what is
+ * its own, may sleep. */
+static void look_asleep(lua_State *L) {
   int64_t now = guard_now.time.deadline ? clock_now() : 0;
   if (!is_late(now)) return;
   be_late(now);
@@ -236,6 +238,7 @@ void guard_open(lua_State *L, struct guard *before, const struct job *job) {
   guard_now.timeout = job->timeout;
   before->running = running;
   running = L;
+  interrupt_look = look_asleep;
   before->hook = lua_gethook(L);
   before->mask = lua_gethookmask(L);
   before->count = lua_gethookcount(L);

@@ -2,13 +2,13 @@
 
    Time: a count hook raises in the task when its deadline has passed. A task that sleeps then runs
    no instruction: a worker has a timer for that moment, whose signal ends the system call and sets
-   the hook at the next instruction; blocking calls of ours raise by themselves (guard_look). A task
-   that does not come back to Lua, or that swallows the error, is ended by the kernel GUARD_GRACE
-   later: another timer's signal is SIGKILL, so nobody needs to look at a clock. status.deadline
-   (family.h) tells the parent why. What a task calls of this process (its own pool, one without
-   workers) has the task's deadline, too, whichever comes first: raised in there it is the failure
-   of both. A process forked in a task is none of it: guard_forget. A task that nobody wants any
-   more is interrupted by a signal (bind_worker.c); that timer ends it GUARD_GRACE later:
+   the hook at the next instruction; blocking calls of ours raise by themselves (interrupt_look). A
+   task that does not come back to Lua, or that swallows the error, is ended by the kernel
+   GUARD_GRACE later: another timer's signal is SIGKILL, so nobody needs to look at a clock.
+   status.deadline (family.h) tells the parent why. What a task calls of this process (its own pool,
+   one without workers) has the task's deadline, too, whichever comes first: raised in there it is
+   the failure of both. A process forked in a task is none of it: guard_forget. A task that nobody
+   wants any more is interrupted by a signal (bind_worker.c); that timer ends it GUARD_GRACE later:
    guard_doom, undone by guard_spare when the worker has come back.
 
    Memory: a limit is the state's allocator's, which refuses; Lua then collects, and raises if that
@@ -77,10 +77,6 @@ void guard_start_clock(uint64_t timeout);
 void guard_restart_clock(void); /* of an item that stands for several: the next of them */
 int guard_stop_clock(void);
 int guard_take_why(void);
-
-/* In a blocking call that a signal has ended: raises when the item's time is over, once: what the
- * task does then, to close what is its own, may sleep. */
-void guard_look(lua_State *L);
 
 /* Of the job in hand: the state of math.random, or NULL; its seed; the running item's deadline; why
  * it was broken off. */

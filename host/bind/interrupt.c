@@ -7,7 +7,6 @@
 
 #include <lauxlib.h>
 
-#include "bind/guard.h"
 #include "os/futex.h"
 
 #define WORD "interrupted!" /* Lua code of ours looks for it, too */
@@ -15,6 +14,7 @@
 #define MOST 32             /* states asked at the same time; those beyond have the hook only */
 
 void (*interrupt_raised)(lua_State *L);
+void (*interrupt_look)(lua_State *L);
 static _Atomic(lua_State *) asked[MOST]; /* by their main threads */
 
 static lua_State *main_of(lua_State *L) {
@@ -109,7 +109,7 @@ static int nothing(lua_State *L) {
 int interrupt_again(lua_State *L, int rc) {
   if (rc != -EINTR) return 0;
   if (is_asked(main_of(L))) raise_at(L, 1); /* L may be a coroutine, which has not that hook */
-  guard_look(L);
+  if (interrupt_look) interrupt_look(L);
   luaL_checkstack(L, 1, NULL);
   lua_pushcfunction(L, nothing); /* a call is where a hook fires */
   lua_call(L, 0, 0);
