@@ -81,14 +81,14 @@ end
 local function pull(self, most)
   local list, began = { n = 0 }, core.clock()
   local ok, why = pcall(gather, self, list, most, began)
-  if not ok then self.ended, self.failure = true, { why } end
+  if not ok then self.ended, self.failure = true, { why, ours = type(why) == "string" and check.plain(why) ~= why } end
   local n, took = list.n, core.clock() - began
   self.slow = took > SLOW * n and took / math.max(n, 1) or nil
   self.pace = self.slow and 1 or math.min(2 * math.max(n, self.pace), MOST)
   return n > 0 and list or nil, n
 end
 
-local function give_out(self, list, n)
+local function send(self, list, n)
   local call = Call.new(self.pool, self.name, self.f, list, n, { base = self.given, collect = true, chunk = n,
     retries = self.options.retries, timeout = self.options.timeout, mode = self.options.mode,
     progress = false }, self.number)
@@ -96,6 +96,19 @@ local function give_out(self, list, n)
   call:begin()
   self.batches[#self.batches + 1] = call
   if self.closed then call:cancel() end
+end
+
+-- An item that cannot be sent is as if the items' iterator had raised there: those before it go out.
+local function give_out(self, list, n)
+  local base = self.given
+  local ok, why = pcall(send, self, list, n)
+  if ok then return end
+  self.given = base
+  if self.closed or check.is_interrupt(why) then error(why, 0) end
+  self.ended, self.failure = true, { why, ours = true }
+  local place = type(why) == "string" and math.tointeger(tonumber(why:match "item (%d+): "))
+  local good = place and place - base - 1 or 0
+  if good > 0 and good < n then send(self, list, good) end
 end
 
 -- Whether the batch has come to its end, if that can be told without waiting.
@@ -232,12 +245,12 @@ end
 ---@param why any  of what it is closed; nil: nothing went wrong
 function Stream:close(why)
   if self.maker ~= process.here or self.closed then return end
-  local batches, well = self.batches, why == nil and self.ended and #self.batches == 0
+  local batches = self.batches
   self.closed, self.ended = true, true
   self.batches, self.batch = {}, nil
   self.pool._streams[self] = nil
   for _, call in ipairs(batches) do call:cancel() end
-  local harm = self.progress and self.progress:finish(well)
+  local harm = self.progress and self.progress:finish(why == nil)
   if not harm then return end
   self.harmed = true
   error(harm[1], 0)
@@ -275,7 +288,8 @@ function imap.iterate(self, depth)
     local ok, index, result, failed = pcall(self.take, self)
     if not ok then
       if self.harmed then self:close(index) end
-      if self.failure and self.failure[1] == index then error(index, 0) end -- the items' iterator's own
+      local failure = self.failure
+      if failure and failure[1] == index and not failure.ours then error(index, 0) end -- the items' iterator's own
       check.pass_on(index, 2 + (depth or 0))
     end
     if self.progress then self.progress:hide() end

@@ -126,6 +126,15 @@ local function build(range)
   return list
 end
 
+local function gather(iterator)
+  local list, n = {}, 0
+  for item in iterator do
+    n = n + 1
+    list[n] = item
+  end
+  return list, n
+end
+
 ---Items as a list and how many; an iterator is gone through.
 ---@param level integer  1: the caller of the function that calls this
 ---@param position integer  of the argument
@@ -145,11 +154,10 @@ function items.list(level, position, name, given)
   if not is_callable(given) then
     check.fail(level + 1, position, name, ("list or iterator expected, got %s"):format(type(given)))
   end
-  local list, n = {}, 0
-  for item in given do
-    n = n + 1
-    list[n] = item
-  end
+  local is_c = type(given) == "function" and debug.getinfo(given, "S").what == "C"
+  if not is_c then return gather(given) end
+  local ok, list, n = pcall(gather, given) -- what it raises has the line of who calls it: the library's
+  if not ok then check.pass_on(list, level + 2) end
   return list, n
 end
 

@@ -350,6 +350,26 @@ describe("reduce", function()
     end
   end)
 
+  it("gives what came before an item that cannot be sent", function()
+    local pool <close> = mp.Pool(2)
+    for _, options in ipairs { {}, { chunk = 1 }, { chunk = 7 }, { window = 5 } } do
+      for _, name in ipairs { "imap", "imap_unordered" } do
+        for _, bad in ipairs { 1, 2, 300 } do
+          local got, n = 0, 0
+          local function following()
+            n = n + 1
+            return n == bad and coroutine.create(print) or n
+          end
+          local why = error_of(function()
+            for _ in pool[name](pool, square, following, options) do got = got + 1 end
+          end)
+          assert.truthy(why:find(("imap_spec.lua:%%d+: item %d: cannot send value: coroutine"):format(bad)), why)
+          assert.equal(bad - 1, got)
+        end
+      end
+    end
+  end)
+
   it("names the item that cannot be sent by its place in the stream", function()
     local pool <close> = mp.Pool(2)
     local given, line = { 1, 2, coroutine.create(print), 4 }, debug.getinfo(1, "l").currentline

@@ -10,6 +10,19 @@ local function list(range)
   return made
 end
 
+describe("A C function", function()
+  it("that raises as an iterator does so at the caller's line", function()
+    local pool <close> = mp.Pool(1)
+    for _, name in ipairs { "map", "each", "imap", "any" } do
+      raises("table expected, got nil", function() for _ in pool[name](pool, math.abs, pairs {}) do end end)
+    end
+    raises("bad argument #1 to 'for iterator'", function() return (mp.map(math.abs, next)) end)
+    local lines = io.lines "/dev/null"
+    lines()
+    raises("file is already closed", function() return (pool:map(math.abs, lines)) end)
+  end)
+end)
+
 describe("A range", function()
   it("is a list that is not built", function()
     local r = mp.range(1, 10 ^ 15 // 1 | 0)

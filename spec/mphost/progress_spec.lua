@@ -56,6 +56,23 @@ describe("The option progress", function()
     end
   end)
 
+  it("tells it at the end of what ends early, too", function()
+    local pool <close> = mp.Pool(2)
+    local function is_5(x) return x == 5 end
+    local function is_not_5(x) return x ~= 5 end
+    for method, f in pairs { any = is_5, first = is_5, all = is_not_5 } do
+      local tell, told = listener()
+      pool[method](pool, f, mp.range(1, 10), { chunk = 1, progress = tell })
+      assert.equal(1, #told)
+      assert.is_true(told[1].done >= 1 and told[1].done <= 10)
+    end
+    local tell, told = listener()
+    for _ in pool:imap(is_5, mp.range(1, 10), { progress = tell }) do break end -- luacheck: ignore 512
+    assert.equal(1, #told)
+    pcall(pool.any, pool, error, { 1 }, { progress = tell })
+    assert.equal(1, #told)
+  end)
+
   it("knows no total of an iterator", function()
     local pool <close> = mp.Pool(2)
     local f, told = listener()
