@@ -4,6 +4,7 @@
 #include "bind/arena.h"
 #include "bind/bind.h"
 #include "bind/guard.h"
+#include "bind/interrupt.h"
 #include "bind/item.h"
 #include "bind/joblog.h"
 #include "bind/kept.h"
@@ -371,11 +372,21 @@ static uint64_t done_items(const struct run *run) {
   return atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
 }
 
+/* A job of this process's own, whose item left this record: if the process is interrupted, so is
+ * the job, whatever becomes of failures. */
+static void stop_interrupted(lua_State *L, const struct run *run) {
+  if (run->pool || !lua_istable(L, -1)) return;
+  lua_getfield(L, -1, "message");
+  if (interrupt_is_told(L)) job_stop(NULL, run->job);
+  lua_pop(L, 1);
+}
+
 /* (run, record, status): of a task that raised. */
 static int fail_item(lua_State *L) {
   struct run *run = lua_touserdata(L, 1);
   int status = (int)lua_tointeger(L, 3);
   lua_settop(L, 2);
+  stop_interrupted(L, run);
   run->why = guard_now.why;
   mark_failure(L, status, run->why);
   uint32_t state = finish_item(L, run, done_items(run), 1);

@@ -192,7 +192,12 @@ local function run_here(self)
     local job = jobs[1]
     core.work_here(job)
     local state, first, last, full = job:collect(self.results, self.errors, {}, 0)
-    if self.done or state ~= "rest" then return end
+    if self.done then return end
+    pool._stats.busy = pool._stats.busy + job:busy()
+    for _, record in ipairs(self.errors) do -- this process is interrupted, and not only its task
+      if check.is_interrupt(record.message) then error(record.message, 0) end
+    end
+    if state ~= "rest" then return end
     if full then self:no_room(first) first = first + 1 end
     local rest = first <= last and job:again(first, last, self.shape) or nil
     self.counted = self.counted + job:count()
@@ -221,7 +226,11 @@ function Call:begin(job)
     self:fail(why)
     error(why, 0)
   end
-  if here then return self:finish() end
+  if here then
+    local failed, stats = #self.errors, pool._stats
+    stats.done, stats.failed = stats.done + self:count() - failed, stats.failed + failed
+    return self:finish()
+  end
   if self.unposted and not self.done then enqueue(self) end
 end
 
@@ -310,6 +319,7 @@ local function give_back(self, worker, range)
     if record then
       self.errors[#self.errors + 1] = record
       self.counted = self.counted + 1
+      self.pool._stats.failed = self.pool._stats.failed + 1
     else
       log[worker.trace and "warn" or "info"]("item %d of '%s' is tried again: worker %d (pid %d) %s%s", first,
         self.name, worker.number, worker.pid, crew.describe_death(worker), worker.trace and "\n" .. worker.trace or "")
@@ -476,12 +486,13 @@ function Call:task_error(record)
   return errors.new(fields)
 end
 
--- Tells those who want to know.
-local function tell_end(self)
+---Tells those who want to know that it is over. Raises when one of them was interrupted, after the others.
+function Call:announce()
   local harm = self.progress and self.progress:finish(self.failure == nil and not self.cancelled)
   if harm then self.failure = harm[1] end
-  if self.promise then self.promise:_settle() end
+  local late = self.promise and self.promise:_settle()
   progress.pass_on(harm)
+  progress.pass_on(late)
 end
 
 ---It is over: with its results, or with the first of its errors.
@@ -498,17 +509,23 @@ function Call:finish()
     self.failure = self:task_error(least)
   end
   leave_pool(self)
-  tell_end(self)
+  self:announce()
+end
+
+---It is over with this error, and nobody has been told: announce does that.
+---@param why any
+function Call:close(why)
+  self.done, self.failure = true, why
+  abandon(self)
+  leave_pool(self)
 end
 
 ---It is over with this error.
 ---@param why any
 function Call:fail(why)
   if self.done then return end
-  self.done, self.failure = true, why
-  abandon(self)
-  leave_pool(self)
-  tell_end(self)
+  self:close(why)
+  self:announce()
 end
 
 ---Nobody wants it any more.

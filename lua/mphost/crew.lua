@@ -226,7 +226,6 @@ end
 ---@param pool mphost.Pool
 function crew.renew(pool)
   if #pool._workers == 0 or pool._init or pool._exit or #pool._calls + pool._queued > 0 then return end
-  for _, worker in ipairs(pool._workers) do crew.add(pool._stats, core.status(worker.slot)) end
   crew.kill(pool)
 end
 
@@ -263,7 +262,10 @@ function crew.kill(pool)
   for _, worker in pairs(workers) do worker.core:signal(9) end
   if pool._changes then return end
   pool._workers, pool._slots, pool._told = {}, {}, nil
-  for number in pairs(workers) do pool._core:enlist(number, nil) end
+  for number, worker in pairs(workers) do
+    pool._core:enlist(number, nil)
+    crew.add(pool._stats, core.status(worker.slot))
+  end
   for _, worker in pairs(workers) do worker.core:close() end -- it may be closed: a collector takes newer objects first
 end
 
@@ -393,10 +395,23 @@ local function init_failure(pool, worker, left)
   return errors.new(fields)
 end
 
-local function fail_all(pool, failed)
-  for _, call in ipairs(pool:_pending()) do call:fail(failed) end
-  pool._deaths = 0
+---Ends all workers and all calls, the calls with this error. All are over before anybody is told of one: who is told
+---may wait for another.
+---@param pool mphost.Pool
+---@param why any  nil: they are cancelled
+function crew.fail_all(pool, why)
   crew.kill(pool)
+  pool._deaths = 0
+  local calls, harm = pool:_pending(), nil
+  for _, call in ipairs(calls) do
+    call.cancelled = why == nil
+    call:close(why)
+  end
+  for _, call in ipairs(calls) do
+    local ok, raised = pcall(call.announce, call)
+    if not ok then harm = harm or { raised } end
+  end
+  if harm then error(harm[1], 0) end
 end
 
 local function remove(pool, worker)
@@ -457,7 +472,7 @@ local function replace(pool, worker)
   local ok, failed = change(exchange, pool, worker, lost)
   if ok and failed then
     unpack_value(failed)
-    fail_all(pool, failed)
+    crew.fail_all(pool, failed)
   end
   for _, range in ipairs(lost) do
     if ok and not failed then
@@ -500,6 +515,7 @@ function crew.join(pool, deadline)
     if not ok then
       if deadline and core.clock() >= deadline then return nil, message, name end
     elseif pool._workers[number] == worker then
+      crew.add(pool._stats, core.status(worker.slot))
       remove(pool, worker)
       pool._workers[number], pool._slots[number] = nil, nil
     end

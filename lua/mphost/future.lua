@@ -22,17 +22,22 @@ local function check_maker(self, name, level)
   check.raise(("'%s': a future can be used only by the process that made it"):format(name), level or 3)
 end
 
+local function with_traceback(value)
+  return type(value) == "string" and not check.is_interrupt(value) and debug.traceback(value, 2) or value
+end
+
 ---Its call is over.
+---@return {[1]: any}? harm  an interruption, which came while one of its functions ran: whoever waits is meant
 function methods:_settle()
-  local callbacks = self._callbacks
+  local callbacks, harm = self._callbacks, nil
   if not callbacks then return end
   self._callbacks = nil
   for _, callback in ipairs(callbacks) do
-    local ok, why = xpcall(callback, function(value)
-      return type(value) == "string" and debug.traceback(value, 2) or value
-    end, self)
+    local ok, why = xpcall(callback, with_traceback, self)
+    if not ok and check.is_interrupt(why) then harm = { why } end
     if not ok and not self._harm then self._harm = { why } end
   end
+  return harm
 end
 
 ---@param call mphost.Call
@@ -138,7 +143,8 @@ function methods:on_done(fn)
   local callbacks = self._callbacks or {}
   self._callbacks = callbacks
   callbacks[#callbacks + 1] = fn
-  if self._call.done then self:_settle() end
+  local harm = self._call.done and self:_settle()
+  if harm then check.pass_on(harm[1], 2) end
   return self
 end
 

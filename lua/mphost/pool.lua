@@ -83,11 +83,12 @@ function methods:terminate()
   self._state = "terminated"
   crew.kill(self)
   for stream in pairs(self._streams) do stream:cancel() end
-  for _, call in ipairs(self:_pending()) do call:cancel() end
+  crew.fail_all(self)
 end
 
 ---What its workers have done: {workers = {{number, pid, state, item, done, failed, busy}...}, done, failed, busy
----(seconds), deaths, started, pending}.
+---(seconds), deaths, started, pending}. done, failed: items, those of workers that have left, too; of a reduce, groups
+---of items. pending: calls that are not over.
 ---@return table
 function methods:stats()
   methods._self(self, "stats")

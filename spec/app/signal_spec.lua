@@ -46,6 +46,14 @@ describe("SIGINT and SIGTERM", function()
     join = "local p = mp.Process{target = mp.sleep, args = {100}, daemon = true}:start() print 'ready' p:join()",
     wait = "local p = mp.Process{target = mp.sleep, args = {100}, daemon = true}:start() print 'ready' mp.wait({p})",
     map = "local pool = mp.Pool(2) print 'ready' pool:map(mp.sleep, {100, 100})",
+    callback = [[local pool = mp.Pool(2)
+      pool:submit(type, 1):on_done(function() print 'ready' mp.sleep(100) end)
+      pool:map(mp.sleep, {0.1, 0.1}) print 'went on']],
+    ["late callback"] = [[local pool = mp.Pool(2) local f = pool:submit(type, 1) f:get()
+      f:on_done(function() print 'ready' mp.sleep(100) end) print 'went on']],
+    ["a task here"] = "mp.Pool(0):submit(mp.sleep, 100) print 'went on'",
+    ["a task here, with its error collected"] =
+      "mp.Pool(0):map(mp.sleep, {100, 100}, {on_error = 'collect'}) print 'went on'",
     ["in a coroutine"] = "coroutine.wrap(function() mp.sleep(100) end)()",
     read = "io.popen 'sleep 100 & echo $!; wait':read 'a'",
   }

@@ -105,6 +105,11 @@ describe("A worker", function()
     local err = error_of(pool.map, pool, print, { 1 })
     assert.equal("exit", err.kind)
     assert.truthy(err.message:find("init of worker %d ended its process, as os.exit%(4%)"), err.message)
+    local first, second = pool:submit(print), pool:submit(print)
+    local waited
+    first:on_done(function() waited = error_of(second.get, second) end)
+    pcall(first.get, first)
+    assert.equal(err.kind, waited.kind)
     local other <close> = mp.Pool { workers = 2, init = die }
     err = error_of(other.map, other, print, { 1 })
     assert.equal("crash", err.kind)

@@ -455,4 +455,20 @@ describe("Options of workers", function()
     assert.is_true(stats.busy > 0)
     assert.equal(probe.children()[1], stats.workers[1].pid)
   end)
+
+  it("stats keeps the counts of workers that have left, and counts items that ended their worker", function()
+    for workers = 0, 2, 2 do
+      for _, how in ipairs { "close", "terminate" } do
+        local pool <close> = mp.Pool(workers)
+        pool:map(square, mp.range(1, 100))
+        local _, failed = pool:map(workers > 0 and os.exit or error, { 3, 3 }, { on_error = "collect", chunk = 1 })
+        assert.equal(2, #failed)
+        pool[how](pool)
+        pool:join()
+        local stats = pool:stats()
+        assert.same({ 100, 2, workers }, { stats.done, stats.failed, stats.deaths })
+        assert.is_true(stats.busy > 0)
+      end
+    end
+  end)
 end)

@@ -169,6 +169,26 @@ describe("A pool that is terminated", function()
     assert_over(pool, 2)
   end)
 
+  it("has all futures settled before one's function is called, which may wait for another", function()
+    for _, wait in ipairs {
+      function(other) return other:get() end,
+      function(other)
+        other:wait()
+        return other:get()
+      end,
+      function(other) return mp.wait({ other })[1]:get() end,
+    } do
+      local pool <close> = mp.Pool(2)
+      local first, second, got = pool:submit(task, 4), pool:submit(task, 4), nil
+      first:on_done(function() got = table.pack(wait(second)) end)
+      second:on_done(function() got[4] = first:cancelled() end)
+      terminate(pool)
+      assert.same({ nil, "cancelled", "cancelled", true, n = 3 }, got)
+      assert_over(pool, 2)
+      at = nil
+    end
+  end)
+
   it("by one that sends an argument has the call cancelled that it is sent for", function()
     for _, name in ipairs { "apply", "submit", "map", "imap" } do
       for _, warm in ipairs { true, false } do
