@@ -143,19 +143,20 @@ local function worker_body(pool, first, last)
   end
 end
 
----In a fresh state: a worker as its pool has described it.
----@param record table
+---In a fresh state: works for the pool as its worker of this number.
+---@param pool table
+---@param number integer
 ---@return integer exitcode
-function crew.arrive(record)
-  return worker_body(record.pool, record.number, record.number)(record.number)
+function crew.arrive(pool, number)
+  return worker_body(pool, number, number)(number)
 end
 
 -- What a worker that inherits nothing must know of its pool; nil: it must inherit.
 local function describe(pool, number)
   if pool._inherited or process.start_method() == "fork" then return end
-  return { module = "mphost.crew", entry = "arrive", number = number, pool = {
-    name = pool.name, _pid = pool._pid, _seed = pool._seed, _init = pool._init, _exit = pool._exit,
-    _options = pool._options, _core = pool._core,
+  return { module = "mphost.pool", entry = "arrive", number = number, pool = {
+    workers = pool.workers, name = pool.name, _pid = pool._pid, _id = pool._id, _seed = pool._seed, _init = pool._init,
+    _exit = pool._exit, _retries = pool._retries, _options = pool._options, _core = pool._core,
   } }
 end
 

@@ -29,7 +29,7 @@ function Pool.__pack(self)
 end
 
 function Pool.__unpack(id)
-  return by_id[id] or error("a pool cannot be sent to a process that was started before it", 0)
+  return by_id[id] or error("a pool can be used only by its workers and by who was forked after it was made", 0)
 end
 
 -- Raises, at the line of the caller of the method, in any other process than its maker: also in its workers.
@@ -186,6 +186,16 @@ local function read_options(options, level)
   return read
 end
 
+-- A pool of what does not change in its life.
+local function open(self)
+  self._state, self._shapes, self._made, self._deaths = "open", {}, 0, 0
+  self._streams = setmetatable({}, { __mode = "k" }) -- open loops over results
+  self._stats = { done = 0, failed = 0, busy = 0, deaths = 0, started = 0 }
+  crew.clear(self)
+  by_id[self._id] = self
+  return setmetatable(self, Pool)
+end
+
 ---Makes a pool of options that have been checked.
 ---@param options table
 ---@param inherited {f: function, items: table}?  what its workers inherit: all its calls are of it
@@ -201,18 +211,20 @@ function pool.make(options, inherited, depth)
     local why = tostring(handle):gsub("^mphost/[%w_]+%.lua:%d+: ", "")
     error(("cannot make a pool of %d workers: %s"):format(workers, why), level)
   end
-  local self = setmetatable({
+  local self = open {
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = read.retries or 0, _options = read, _inherited = inherited, _id = ("%d:%d"):format(core.pid(), count),
-    _state = "open", _pid = core.pid(), _core = handle, _shapes = {}, _made = 0, _deaths = 0,
-    _streams = setmetatable({}, { __mode = "k" }), -- open loops over results
-    _seed = read.seed or process.seed(),
-    _stats = { done = 0, failed = 0, busy = 0, deaths = 0, started = 0 },
-  }, Pool)
-  crew.clear(self)
+    _pid = core.pid(), _core = handle, _seed = read.seed or process.seed(),
+  }
   open_pools[self] = true
-  by_id[self._id] = self
   return self
+end
+
+---In a fresh state: a worker as its pool has described it (crew.describe), which its tasks can use, too.
+---@param record table
+---@return integer exitcode
+function pool.arrive(record)
+  return crew.arrive(open(record.pool), record.number)
 end
 
 ---A pool of workers: `mp.Pool(n)` or `mp.Pool{workers =, init =, exit =, max_tasks =, timeout =, retries =, memory =,

@@ -52,6 +52,17 @@ local function method_cases(name)
     assert.truthy(r.err:find("^mphost: process 'Process%-3' %(pid %d+%): boom\n"), r.err)
   end)
 
+  it("lets a pool's tasks use their pool", function()
+    prints("7\t9\tPool\t2\tfalse\ttrue\n", [[
+      local pool <close> = mp.Pool { workers = 2, name = "Pool", retries = 1 }
+      local function task()
+        return pool:apply(function() return 7 end), pool:map(function(x) return x * x end, { 1, 2, 3 })[3], pool.name,
+          pool.workers, pcall(pool.close, pool)
+      end
+      local a, b, name, workers, ok, why = pool:apply(task)
+      print(a, b, name, workers, ok, why:find "only the process that made the pool can do that" ~= nil)]])
+  end)
+
   it("serves pools: workers come, work, are replaced", function()
     prints("1 4 9 16 25\ntrue\n12 13\n", [[
       local pool <close> = mp.Pool { workers = 2, init = function() ready = 10 end }
