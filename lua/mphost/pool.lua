@@ -23,13 +23,14 @@ local Pool = { __name = "mphost.Pool", __index = methods }
 pool.Pool_class = Pool -- where the codec finds it by name
 methods._class = Pool
 
--- A pool that travels is the same pool to its workers and to those that were forked since it was made.
+-- A pool that travels is the same pool to its workers and to those that were forked since it was made. Its handle
+-- keeps it inside the family.
 function Pool.__pack(self)
-  return self._id
+  return { self._id, not self._closed and self._core or nil }
 end
 
-function Pool.__unpack(id)
-  return by_id[id] or error("a pool can be used only by its workers and by who was forked after it was made", 0)
+function Pool.__unpack(packed)
+  return by_id[packed[1]] or error("a pool can be used only by its workers and by who was forked after it was made", 0)
 end
 
 -- Raises, at the line of the caller of the method, in any other process than its maker: also in its workers.
@@ -244,7 +245,9 @@ function pool.Pool(options, ...)
   check.alone(1, "Pool", ..., "mp.Pool{workers = 4, timeout = 1}")
   if type(options) == "number" then options = { workers = options } end
   if options == nil then options = {} end
-  check.type(1, 1, "Pool", options, "table")
+  if type(options) ~= "table" then
+    check.fail(1, 1, "Pool", ("a number of workers or a table of options expected, got %s"):format(type(options)))
+  end
   check.options(1, "Pool", options, known)
   local self = pool.make(options)
   return self

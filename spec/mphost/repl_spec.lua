@@ -153,7 +153,7 @@ a:wait(0.3) begun:get()
 :ps
 go:set() a:wait()
 ]]
-    assert.truthy(text:find "\nP +1 worker, 1 call +1 +0 +2\n", text)
+    assert.truthy(text:find "\nP +1 worker, 1 call +1 +1 +2\n", text)
   end)
 
   it("forgets the session's globals, processes and pools", function()
