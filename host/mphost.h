@@ -155,9 +155,10 @@ typedef struct mph_config {
 MPH_API int mph_open(mph_host **host, const mph_config *config);
 
 /* Closes the state: runs what is left to be closed, waits for child processes as the Lua objects
- * that own them say (daemons and workers are killed), frees everything. When it was the last host
- * of the process and no child is left, the shared memory and its descriptor go, too. MPH_EINVAL for
- * NULL; MPH_ESTATE when it is closed already, or from inside a callback; MPH_EBUSY. */
+ * that own them say (daemons and workers are killed; mph_interrupt makes it end them all, SIGTERM
+ * first), frees everything. When it was the last host of the process and no child is left, the
+ * shared memory and its descriptor go, too. MPH_EINVAL for NULL; MPH_ESTATE when it is closed
+ * already, or from inside a callback; MPH_EBUSY. */
 MPH_API int mph_close(mph_host *host);
 
 /* The Lua state, to push values into and take results from. NULL for a NULL or closed host. Valid

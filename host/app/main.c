@@ -157,11 +157,10 @@ static int run_host(const struct options *o, int argc, char **argv) {
   terminal_offer(h);
   signals_watch(h);
   bool ok = seed(h) && run(h, o, argc, argv);
-  int died = signals_caught();
-  if (ok && died == SIGINT) died = 0; /* the script has dealt with it, and came to its end */
-  signals_relax();
+  int died = signals_ended(ok);
   if (died) mph_stop(h);
   mph_close(h);
+  if (!died && (died = signals_caught())) fputs("mphost: interrupted!\n", stderr);
   if (died) signals_die(died);
   return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

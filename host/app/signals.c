@@ -9,7 +9,7 @@
 enum { PATIENCE = 5 }; /* seconds */
 
 static mph_host *host;
-static volatile sig_atomic_t caught, sessions, reading, interrupted;
+static volatile sig_atomic_t caught, sessions, reading, interrupted, over;
 static volatile sig_atomic_t presses; /* of Ctrl-C, since the session last said signals_calm */
 static timer_t timer;
 static bool has_timer;
@@ -98,13 +98,18 @@ int signals_caught(void) {
   return caught;
 }
 
-void signals_relax(void) {
-  set_timer(0);
+int signals_ended(bool well) {
+  int died = caught;
+  over = 1;
+  if (!died) return 0;
+  if (well && died == SIGINT) caught = 0;
+  set_timer(caught ? PATIENCE : 0);
+  return caught;
 }
 
 void signals_noticed(void *unused) {
   (void)unused;
-  set_timer(0);
+  if (!over) set_timer(0);
 }
 
 void signals_die(int number) {

@@ -4,6 +4,8 @@
    program then ends its family and dies of that signal. A second one kills at once, and so does
    time: code that does not notice within 5 seconds (a coroutine that never yields, one long call
    into C) is not waited for. Code that has noticed, and catches the error, takes the time it wants.
+   When it has come to its end, closing the state (children that are waited for, a command of
+   io.popen) has 5 seconds, too, from then or from a first signal that comes only there.
    At a prompt SIGINT only interrupts what runs. Code that goes on all the same is ended with the
    program: the second one within one call says so, the third kills. Children have the default
    actions. */
@@ -21,9 +23,13 @@ void signals_watch(mph_host *host);
 /* The signal that the program has to die of, 0: none. */
 int signals_caught(void);
 
-/* The code has ended, or has noticed (mph_config.noticed): no time limit any more. */
-void signals_relax(void);
+/* The code has noticed (mph_config.noticed): no time limit any more. */
 void signals_noticed(void *unused);
+
+/* The code has ended: the signal that the program has to die of, 0: none. A SIGINT is forgotten
+ * where the code came to its end well: it has dealt with it. What is left to close has the 5
+ * seconds again. */
+int signals_ended(bool well);
 
 /* Dies of a signal. */
 void signals_die(int number);

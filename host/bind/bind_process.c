@@ -25,9 +25,10 @@
 #include "shm/pipe.h"
 
 #define CLASS "mphost.core.Process"
-#define LOOK 200000000 /* ns */
-#define CHILD_ROOM 256 /* KB */
-#define RESULT 16      /* bytes of a slot in a table's array */
+#define LOOK 200000000  /* ns */
+#define OBEY 1000000000 /* ns */
+#define CHILD_ROOM 256  /* KB */
+#define RESULT 16       /* bytes of a slot in a table's array */
 
 struct process {
   proc proc;
@@ -397,12 +398,25 @@ static void let_go(struct process *process) {
   process->owner = -1;
 }
 
+/* Ends it by SIGTERM, and by SIGKILL when it does not obey. */
+static void end(struct process *process) {
+  proc_signal(&process->proc, SIGTERM);
+  if (!wait_for(process, clock_now() + OBEY)) proc_signal(&process->proc, SIGKILL);
+  wait_for(process, CLOCK_NEVER);
+}
+
+/* Waits for it, in a finalizer, where nothing can be raised: who is interrupted ends it. */
+static void see_off(lua_State *L, struct process *process) {
+  while (!wait_for(process, clock_slice(CLOCK_NEVER)))
+    if (interrupt_is_asked(L)) return end(process);
+}
+
 /* Collected while it runs only when the state ends: daemons are killed, others waited for. */
 static int process_close(lua_State *L) {
   struct process *process = luaL_checkudata(L, 1, CLASS);
   if (process->owner == family_index() && process->owner >= 0) {
     if (process->daemon && !wait_for(process, 0)) proc_signal(&process->proc, SIGKILL);
-    wait_for(process, CLOCK_NEVER);
+    see_off(L, process);
     let_go(process);
   }
   close_descriptor(process);

@@ -78,6 +78,10 @@ int interrupt_is_told(lua_State *L) {
   return text && size >= tail && memcmp(text + size - tail, WORD, tail) == 0;
 }
 
+int interrupt_is_asked(lua_State *L) {
+  return is_asked(main_of(L));
+}
+
 void interrupt_calm(void) {
   futex_disturbed = 0; /* who is asked from here on sets it again */
   for (int i = 0; i < MOST; i++)

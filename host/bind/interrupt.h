@@ -24,6 +24,9 @@ extern void (*interrupt_raised)(lua_State *L);
  * is another reason to (guard.h has one: an item's time is over); NULL: there is none. */
 extern void (*interrupt_look)(lua_State *L);
 
+/* Whether this state's main thread was asked and has not raised yet: for what cannot raise. */
+int interrupt_is_asked(lua_State *L);
+
 /* Whether the text on top is of an interruption, or of an error that was made of one. */
 int interrupt_is_told(lua_State *L);
 

@@ -147,6 +147,19 @@ describe("SIGINT and SIGTERM", function()
     end
   end)
 
+  it("end children that only the end of the script waits for", function()
+    for _, number in ipairs { 2, 15 } do
+      local seconds, r = tool.timed(interrupt, number, [[
+        print(mp.spawn(mp.sleep, 100).pid)
+        mp.spawn(mp.sleep, 100)
+        print "ready"]])
+      assert.equal(-number, r.status)
+      assert.equal("mphost: interrupted!\n", r.err)
+      assert.is_true(seconds < 4, tostring(seconds))
+      tool.await_gone { math.tointeger(r.words[1]) }
+    end
+  end)
+
   it("may be caught, and then the code goes on", function()
     local r = interrupt(2, "print 'ready' local ok, why = pcall(mp.sleep, 100) print(ok, why) os.exit(3)")
     assert.same({ 3, "false\tinterrupted!\n" }, { r.status, (r.out:gsub("%S+: i", "i")) })
@@ -171,6 +184,14 @@ describe("SIGINT and SIGTERM", function()
       print 'ready' coroutine.wrap(function() while true do end end)()]], 0)
     assert.equal(-2, r.status)
     assert.is_true(seconds > 4 and seconds < 15)
+  end)
+
+  it("kill after 5 seconds what cannot be closed", function()
+    require("support.helper").deadline(20)
+    local seconds, r = tool.timed(interrupt, 15, "print 'ready' io.popen('exec sleep 11'):read 'a'")
+    assert.equal(-15, r.status)
+    assert.truthy(r.err:find("interrupted!", 1, true), r.err)
+    assert.is_true(seconds > 4 and seconds < 10, tostring(seconds))
   end)
 
   it("kill nothing after 5 seconds where the code has caught the first", function()
