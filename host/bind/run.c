@@ -16,6 +16,7 @@
 #include "shm/job.h"
 
 #include <errno.h>
+#include <lauxlib.h>
 #include <limits.h>
 
 struct run {
@@ -69,12 +70,26 @@ static int load_function(lua_State *L) {
   return 2;
 }
 
-/* The list on top makes way for what is in it, up to its n: how many values. */
+/* How many values the list has: its own field n says it, or its length does. */
+static lua_Integer length(lua_State *L, int list) {
+  int whole;
+  lua_pushliteral(L, "n");
+  int type = lua_rawget(L, list);
+  lua_Integer n = lua_tointegerx(L, -1, &whole);
+  if (type != LUA_TNIL && (type != LUA_TNUMBER || !whole || n < 0)) {
+    const char *quote = type == LUA_TSTRING ? "\"" : "", *got = luaL_tolstring(L, -1, NULL);
+    lua_pushfstring(L, "its field n: a whole number of at least 0 expected, got %s%s%s", quote, got,
+                    quote);
+    lua_error(L);
+  }
+  lua_pop(L, 1);
+  return type == LUA_TNIL ? (lua_Integer)lua_rawlen(L, list) : n;
+}
+
+/* The list on top makes way for what is in it: how many values. */
 static int spread(lua_State *L) {
   int list = lua_gettop(L);
-  lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1)
-                                                            : (lua_Integer)lua_rawlen(L, list);
-  lua_pop(L, 1);
+  lua_Integer n = length(L, list);
   if (n > INT_MAX - 4 || !lua_checkstack(L, (int)n + 4)) {
     lua_pushliteral(L, "too many arguments");
     lua_error(L);

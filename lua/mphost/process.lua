@@ -390,13 +390,14 @@ function process.Process(target, ...)
     check.callable(1, 1, "Process", target)
     options = { target = target, args = table.pack(...) }
   end
-  count = count + 1
   local args = options.args or {}
+  local n = args.n == nil and #args or check.count(1, "field n of option 'args'", args.n, 0)
+  count = count + 1
   local prefix = current and current.name:match("^Process%-([%d:]+)$")
   local name = options.name or ("Process-%s%d"):format(prefix and prefix .. ":" or "", count)
   return setmetatable({
     name = name, daemon = options.daemon or false, _target = options.target,
-    _args = { n = args.n or #args, table.unpack(args, 1, args.n or #args) },
+    _args = { n = n, table.unpack(args, 1, n) },
   }, Process)
 end
 

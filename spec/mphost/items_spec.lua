@@ -130,6 +130,21 @@ describe("Items", function()
     assert.same({ 1, 4, 9 }, got)
   end)
 
+  it("of starmap whose own n is no length fail", function()
+    local odd = { ["-1"] = -1, ["-1000000"] = -1000000, ["2.5"] = 2.5, ["inf"] = math.huge, ['"2"'] = "2",
+      [tostring(math.mininteger)] = math.mininteger }
+    for workers = 0, 1 do
+      local pool <close> = mp.Pool(workers)
+      for shown, n in pairs(odd) do
+        local results, errors = pool:starmap(math.max, { { 1, 2 }, { 1, 3, n = n } }, { on_error = "collect" })
+        assert.same({ 2, n = 2 }, results)
+        assert.equal("its field n: a whole number of at least 0 expected, got " .. shown, errors[2].message)
+      end
+      local inherits = setmetatable({ 1, 3 }, { __index = { n = -1 } })
+      assert.same({ 3, 1, n = 2 }, pool:starmap(math.max, { inherits, { 1, 3, n = 1 } }))
+    end
+  end)
+
   it("of a list whose __len gives no whole number are the caller's fault", function()
     local pool <close> = mp.Pool(1)
     for shown, len in pairs { ["1.5"] = 1.5, ['"x"'] = "x", ["-1"] = -1, ["nil"] = false } do

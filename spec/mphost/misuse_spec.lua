@@ -141,6 +141,7 @@ local CONSTRUCTORS = {
   RLock = { { 5 }, { {} } },
   Event = { { true }, { {} } },
   Process = { {}, { 1 }, { "x" }, { {} }, { { target = 1 } }, { { target = nop, args = 1 } },
+    { { target = nop, args = { n = "1" } } }, { { target = nop, args = { n = -1 } } },
     { { target = nop, nme = "x" } },
     { { target = nop, name = 1 } }, { { target = nop, daemon = 1 } } },
   spawn = { {}, { 1 }, { {} } },
