@@ -401,6 +401,7 @@ static int job_m_collect(lua_State *L) {
     if (!wait && !is_ready(work)) return bind_fail(L, -ETIMEDOUT);
     int rc = job_wait(job, work->next, slots, n, deadline);
     if (interrupt_again(L, rc)) continue;
+    interrupt_notice(L);
     if (rc < 0) return bind_fail(L, rc);
     if (rc == 0) return lua_pushliteral(L, "dead"), 1;
     struct chunk *chunk = &job->chunk[work->next];

@@ -117,6 +117,7 @@ static int wait_in(lua_State *L, struct process *process, int64_t deadline) {
     if (!(L ? interrupt_again(L, rc) : rc == -EINTR)) break;
   }
   if (rc == 1) reap(process);
+  if (L) interrupt_notice(L);
   return rc;
 }
 
@@ -477,7 +478,7 @@ static int process_doze(lua_State *L) {
     }
   }
   int rc = n ? futex_wait_many(words, expected, n, deadline) : clock_sleep_until(deadline);
-  interrupt_again(L, rc);
+  if (!interrupt_again(L, rc)) interrupt_notice(L);
   return 0;
 }
 

@@ -1,13 +1,10 @@
 /* Interrupting Lua code: see interrupt.h. */
 #include "bind/interrupt.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include <lauxlib.h>
-
-#include "os/futex.h"
 
 #define WORD "interrupted!" /* Lua code of ours looks for it, too */
 #define OWN "mphost/"       /* so the names of the library's chunks begin */

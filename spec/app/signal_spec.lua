@@ -123,6 +123,28 @@ describe("SIGINT and SIGTERM", function()
     assert.equal(3, r.status)
   end)
 
+  it("are raised once, in the coroutine that waits, also when what it waits for has just ended", function()
+    local waits = {
+      [ [[local pool <close> = mp.Pool(1)
+        local future = pool:submit(error, "x")
+        repeat local worker = pool:stats().workers[1] until worker.failed == 1 and worker.state == "idle"]] ] =
+        "future:get()",
+      [ [[local p = mp.spawn(function() end)
+        repeat until p._core:is_gone()]] ] = "p:join()",
+    }
+    for prepare, wait in pairs(waits) do
+      local r = tool.run(prepare .. [[
+        coroutine.wrap(function()
+          require "mphost.core".raise(2)
+          print(pcall(function() ]] .. wait .. [[ end))
+        end)()
+        for _ = 1, 100 do end
+        os.exit(3)]])
+      assert.equal(3, r.code, r.err)
+      assert.matches("^false\t%S+: interrupted!\n$", r.out)
+    end
+  end)
+
   it("interrupt code that never sleeps", function()
     local r = interrupt(15, CLOSE .. "io.popen('sleep 0.1; kill -TERM ' .. require 'mphost.core'.pid()) " ..
       "print 'ready' while true do end", 0)
