@@ -4,6 +4,7 @@
 #include "app/host.h"
 #include "app/state.h"
 #include "bind/std.h"
+#include "os/proc.h"
 
 /* Both loaders return the chunk or a message, and the status. */
 static int load_file(lua_State *L) {
@@ -127,6 +128,7 @@ int mph_stop(mph_host *h) {
 
 int luaopen_mphost(lua_State *L) {
   luaL_checkversion(L);
+  proc_shed_handler();
   state_preload(L);
   state_open(L);
   return 1;

@@ -1,14 +1,17 @@
 /* Processes: see proc.h. */
 #include "os/proc.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -64,8 +67,38 @@ static void drop_stdin(void) {
   __fpurge(stdin); /* what the parent had read ahead is the parent's */
 }
 
+typedef void (*handler)(int);
+static handler shed; /* children have the default action in its place; NULL: there is none */
+
+static handler handler_of(int number) {
+  struct sigaction now;
+  int known = sigaction(number, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO);
+  return known && now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN ? now.sa_handler : NULL;
+}
+
+void proc_shed_handler(void) {
+  Dl_info its, program;
+  handler now = handler_of(SIGINT);
+  if (now && dladdr((void *)(uintptr_t)now, &its) && dladdr((void *)getauxval(AT_PHDR), &program) &&
+      its.dli_fbase == program.dli_fbase)
+    shed = now;
+}
+
+/* Around a fork: the handler never runs in the child. */
+static int hold(sigset_t *before) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  return shed && pthread_sigmask(SIG_BLOCK, &set, before) == 0;
+}
+
+static void release(int held, const sigset_t *before) {
+  if (held) pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 /* Runs in the child first. */
 int proc_begin(pid_t parent) {
+  if (shed && handler_of(SIGINT) == shed) signal(SIGINT, SIG_DFL);
   if (tether_hold(parent) < 0) return -1;
   streams_forget();
   drop_stdin();
@@ -96,12 +129,16 @@ static int fork_child(proc *child, int always) {
   streams_flush();
   memory_settle();
   futex_spins(); /* found out once here, not by reading a dozen files in each child */
+  sigset_t before;
+  int held = hold(&before);
   pid_t pid = fork();
   if (pid == 0) {
     if (proc_begin(parent) < 0) _exit(127);
+    release(held, &before);
     return 0;
   }
   rc = pid < 0 ? -errno : 1;
+  release(held, &before);
   tether_over();
   if (rc < 0) return rc;
   *child = (proc){.pid = pid, .pidfd = -1};

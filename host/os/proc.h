@@ -30,6 +30,12 @@ int proc_fork(proc *child);
 /* The same, bound to the process, never to the thread that calls. */
 int proc_fork_tethered(proc *child);
 
+/* When the program has a handler of its own for SIGINT now, children will not: they die of it, as
+   those of a program without one. It is meant for the handler of stock lua, which knows nothing of
+   children: there it interrupts the copy of their parent's main thread, which does not run. One
+   that a library has installed is left to them. */
+void proc_shed_handler(void);
+
 /* What a child of proc_fork does first, for one that is a program of its own: 0, or -1: its parent
    is dead. */
 int proc_begin(pid_t parent);

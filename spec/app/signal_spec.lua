@@ -252,3 +252,42 @@ describe("SIGINT and SIGTERM", function()
     assert.truthy(r.out:find "^false\t[^\n]*interrupted!\n2 3 4\n$", r.out)
   end)
 end)
+
+describe("Ctrl-C under a stock lua5.4", function()
+  local build = os.getenv "MPHOST_BUILD" or "build"
+
+  -- Runs the code as a process group of its own, and signals that once it has printed "ready": what it printed, its
+  -- exit code.
+  local function press(code)
+    local path = tool.file('local mp = require "mphost" io.stdout:setvbuf "line" ' .. code)
+    local pipe = assert(io.popen(("LUA_CPATH_5_4='%s/?.so;;' exec setsid lua5.4 -e 'io.write(%s)' %s 2>&1"):format(
+      build, 'io.open("/proc/self/stat"):read "n", "\\n"', path)))
+    local pid = pipe:read("n", "l")
+    assert.equal("ready", pipe:read "l")
+    tool.await_sleep(pid)
+    probe.kill(-pid, 2)
+    local out = pipe:read "a"
+    os.remove(path)
+    return out, select(3, pipe:close())
+  end
+
+  local function it_there(name, f)
+    it(name, function()
+      if (os.getenv "MPHOST_SANITIZE" or "") ~= "" then return pending "lua5.4 itself is not instrumented" end
+      f()
+    end)
+  end
+
+  it_there("ends children", function()
+    local out, code = press "local p = mp.spawn(function() while true do end end) print 'ready' p:join()"
+    assert.matches("interrupted!", out)
+    assert.equal(1, code)
+    out, code = press [[local p = mp.spawn(function() while true do end end)
+      print 'ready'
+      print(pcall(p.join, p))
+      p:join()
+      print(p:status())]]
+    assert.matches("^false\t[^\n]*interrupted!\nkilled by SIGINT\n$", out)
+    assert.equal(0, code)
+  end)
+end)
