@@ -1,14 +1,19 @@
 /* Interrupting Lua code: see interrupt.h. */
 #include "bind/interrupt.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
+#include "bind/std.h"
+#include "os/futex.h"
+
 #define WORD "interrupted!" /* Lua code of ours looks for it, too */
 #define OWN "mphost/"       /* so the names of the library's chunks begin */
-#define MOST 32             /* states asked at the same time; those beyond have the hook only */
+#define ALWAYS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
+#define MOST 32 /* states asked at the same time; those beyond have the hook only */
 
 void (*interrupt_raised)(lua_State *L);
 void (*interrupt_look)(lua_State *L);
@@ -61,12 +66,12 @@ void interrupt_ask(lua_State *L) {
   for (lua_State *none = NULL; i < MOST; i++, none = NULL)
     if (atomic_compare_exchange_strong(&asked[i], &none, L)) break;
   futex_disturbed = 1;
-  lua_sethook(L, raise_it, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  lua_sethook(L, raise_it, ALWAYS, 1);
 }
 
 void interrupt_ask_in(lua_State *L, lua_State *main) {
   interrupt_ask(main);
-  lua_sethook(L, raise_it, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  lua_sethook(L, raise_it, ALWAYS, 1);
 }
 
 int interrupt_is_told(lua_State *L) {
@@ -102,8 +107,30 @@ void interrupt_forget_all(void) {
   }
 }
 
-static int nothing(lua_State *L) {
-  (void)L;
+/* Whether the main thread has the hook that stock lua's handler sets there, and not one of
+ * debug.sethook's. */
+static int has_stock_hook(lua_State *L, lua_State *main) {
+  if (!lua_gethook(main) || lua_gethookmask(main) != ALWAYS || lua_gethookcount(main) != 1)
+    return 0;
+  std_push_field(L, "debug");
+  lua_getfield(L, -1, "gethook");
+  lua_pushthread(main);
+  lua_xmove(main, L, 1);
+  lua_call(L, 1, 1);
+  int external = lua_type(L, -1) == LUA_TSTRING;
+  lua_pop(L, 2);
+  return external;
+}
+
+/* A call is where a hook fires. That of stock lua is the main thread's, whatever runs: a coroutine
+ * calls it by itself, and it raises there. */
+static int call_hook(lua_State *L) {
+  lua_State *main = main_of(L);
+  lua_Debug here = {.event = LUA_HOOKCOUNT};
+  lua_Hook hook = lua_gethook(main);
+  if (L == main || !has_stock_hook(L, main)) return 0;
+  lua_sethook(main, NULL, 0, 0);
+  hook(L, &here);
   return 0;
 }
 
@@ -112,7 +139,12 @@ int interrupt_again(lua_State *L, int rc) {
   if (is_asked(main_of(L))) raise_at(L, 1); /* L may be a coroutine, which has not that hook */
   if (interrupt_look) interrupt_look(L);
   luaL_checkstack(L, 1, NULL);
-  lua_pushcfunction(L, nothing); /* a call is where a hook fires */
+  lua_pushcfunction(L, call_hook);
   lua_call(L, 0, 0);
   return 1;
+}
+
+void interrupt_notice(lua_State *L) {
+  lua_State *main = main_of(L);
+  if (futex_disturbed || (L != main && lua_gethook(main))) interrupt_again(L, -EINTR);
 }

@@ -8,11 +8,7 @@
 #ifndef BIND_INTERRUPT_H
 #define BIND_INTERRUPT_H
 
-#include <errno.h>
-
 #include <lua.h>
-
-#include "os/futex.h"
 
 /* May be called by a signal handler. L, a main thread and no coroutine, raises "interrupted!" soon.
  */
@@ -49,10 +45,7 @@ int interrupt_again(lua_State *L, int rc);
 
 /* After one that has ended otherwise: a coroutine has not the hook, and what it waited for may have
  * been interrupted, too (a terminal's Ctrl-C is for all processes). Raises when something was
- * asked.
- */
-static inline void interrupt_notice(lua_State *L) {
-  if (futex_disturbed) interrupt_again(L, -EINTR);
-}
+ * asked. */
+void interrupt_notice(lua_State *L);
 
 #endif

@@ -278,6 +278,15 @@ describe("Ctrl-C under a stock lua5.4", function()
     end)
   end
 
+  it_there("ends waits in a coroutine", function()
+    for _, wait in ipairs { "mp.sleep(100)", "mp.Queue():get()", "mp.Pool(2):map(mp.sleep, { 100, 100 })",
+                            "mp.spawn(mp.sleep, 100):join()" } do
+      local out = press("coroutine.wrap(function() print 'ready' print(pcall(function() " .. wait ..
+        " end)) end)() for _ = 1, 1000 do end print 'on'")
+      assert.matches("^false\t[^\n]*interrupted!\non\n$", out)
+    end
+  end)
+
   it_there("ends children", function()
     local out, code = press "local p = mp.spawn(function() while true do end end) print 'ready' p:join()"
     assert.matches("interrupted!", out)
@@ -289,5 +298,17 @@ describe("Ctrl-C under a stock lua5.4", function()
       print(p:status())]]
     assert.matches("^false\t[^\n]*interrupted!\nkilled by SIGINT\n$", out)
     assert.equal(0, code)
+  end)
+
+  it_there("is not seen in a hook of debug.sethook", function()
+    local out = press [[local function hook() end
+      debug.sethook(hook, "crl", 1)
+      coroutine.wrap(function() mp.sleep(0.3) end)()
+      local kept = debug.gethook() == hook
+      debug.sethook()
+      print 'ready'
+      pcall(mp.sleep, 100)
+      print(kept)]]
+    assert.equal("true\n", out)
   end)
 end)
