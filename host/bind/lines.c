@@ -17,29 +17,30 @@
 static FILE *lines; /* stdout, once it is ours */
 static int stream = STREAM_NONE;
 static char *kept; /* the beginning of a line */
-static size_t kept_size, kept_room;
+static size_t kept_room;
+size_t lines_kept; /* of its bytes */
 
 static int keep(const char *bytes, size_t size) {
-  if (kept_size + size > kept_room) {
-    size_t room = 2 * (kept_size + size);
+  if (lines_kept + size > kept_room) {
+    size_t room = 2 * (lines_kept + size);
     char *more = realloc(kept, room);
     if (!more) return 0;
     kept = more;
     kept_room = room;
   }
-  memcpy(kept + kept_size, bytes, size);
-  kept_size += size;
+  memcpy(kept + lines_kept, bytes, size);
+  lines_kept += size;
   return 1;
 }
 
 static int write_kept(void) {
-  size_t size = kept_size;
-  kept_size = 0;
+  size_t size = lines_kept;
+  lines_kept = 0;
   return size ? stream_write(stream, STDOUT_FILENO, kept, size) : 0;
 }
 
 static int write_with_kept(const char *bytes, size_t size) {
-  if (kept_size && keep(bytes, size)) return write_kept();
+  if (lines_kept && keep(bytes, size)) return write_kept();
   int rc = write_kept(); /* for want of memory in pieces */
   return size && rc == 0 ? stream_write(stream, STDOUT_FILENO, bytes, size) : rc;
 }
@@ -56,6 +57,11 @@ static ssize_t write_lines(void *unused, const char *bytes, size_t size) {
 }
 
 static void write_rest(void) {
+  write_kept();
+}
+
+void lines_write(void) {
+  fflush(stdout);
   write_kept();
 }
 
@@ -82,7 +88,7 @@ static void replace_in_lua(lua_State *L) {
 }
 
 void lines_begin(lua_State *L) {
-  kept_size = 0; /* the parent's */
+  lines_kept = 0; /* the parent's */
   stream = stream_find(STDOUT_FILENO);
   if (stdout == lines || stream == STREAM_NONE) return;
   if (!lines && !(lines = new_lines())) return;

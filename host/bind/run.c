@@ -8,6 +8,7 @@
 #include "bind/item.h"
 #include "bind/joblog.h"
 #include "bind/kept.h"
+#include "bind/lines.h"
 #include "bind/outcome.h"
 #include "bind/values.h"
 #include "codec/brief.h"
@@ -354,6 +355,7 @@ static int claim(struct run *run) {
 
 static void end_chunk(struct run *run, uint32_t state) {
   struct status *me = family_status();
+  if (run->pool) lines_flush(); /* before anybody knows that it is done */
   int64_t now = clock_now();
   run->chunk->busy = (uint64_t)(now - run->since);
   run->since = now;

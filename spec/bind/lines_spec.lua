@@ -118,6 +118,23 @@ describe("Output of a child", function()
     assert.equal("no newline yet\n" .. ("y"):rep(1 << 16) .. "end", r.out)
   end)
 
+  it("without a newline is there when a task's chunk is done, also of workers that are killed", function()
+    local script = [[
+      local p = mp.Pool(2)
+      p:each(function(i) io.write("<", i, ">") end, { 1, 2, 3 }, { chunk = 1 })
+      p:each(function(i) io.write(("x"):rep((1 << 16) - 1)) io.write("y") end, { 4 })
+      pcall(p.each, p, function() io.write "!" error "no" end, { 5 })
+      p:terminate()
+      mp.each(function(i) io.write("<", i, ">") end, { 6 })]]
+    for _, where in ipairs { "$M $S", "$M $S >$S.out; cat $S.out; rm $S.out" } do
+      local r = tool.shell(where, 'local mp = require "mphost" ' .. script)
+      assert.same({ 0, "" }, { r.code, r.err })
+      local first, rest = r.out:sub(1, 9), r.out:sub(10)
+      for i = 1, 3 do assert.truthy(first:find("<" .. i .. ">", 1, true), first) end
+      assert.equal(("x"):rep((1 << 16) - 1) .. "y!<6>", rest)
+    end
+  end)
+
   it("is that of C code, too, and of its children", function()
     local r = tool.run [[
       mp.spawn(function()
