@@ -205,9 +205,11 @@ static inline void count(_Atomic uint64_t *items) {
 
 static void publish(struct run *run, uint64_t done, int failed) {
   struct status *me = family_status();
+  int ends = failed && !run->job->collect;
+  if (ends && run->pool) lines_flush(); /* who knows of it may kill this worker */
   show(run, done);
   count(failed ? &me->failed : &me->done);
-  if (failed && !run->job->collect) job_stop(run->pool, run->job);
+  if (ends) job_stop(run->pool, run->job);
 }
 
 /* The item has been broken off, though it had an outcome, or while that was encoded. */
@@ -355,7 +357,7 @@ static int claim(struct run *run) {
 
 static void end_chunk(struct run *run, uint32_t state) {
   struct status *me = family_status();
-  if (run->pool) lines_flush(); /* before anybody knows that it is done */
+  if (run->pool) lines_flush();
   int64_t now = clock_now();
   run->chunk->busy = (uint64_t)(now - run->since);
   run->since = now;
