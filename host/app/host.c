@@ -268,6 +268,7 @@ int mph_close(mph_host *h) {
   lua_pushcfunction(h->L, tell_closing);
   if (lua_pcall(h->L, 0, 0, 0) != LUA_OK) lua_pop(h->L, 1); /* its locks end with the process */
   state_close(h->L);
+  interrupt_closed(h->L);
   event_free(&h->loop);
   atomic_store(&h->open, false);
   free(h->message);

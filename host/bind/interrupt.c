@@ -90,14 +90,18 @@ void interrupt_calm(void) {
     if (atomic_load(&asked[i])) futex_disturbed = 1;
 }
 
-void interrupt_forget(lua_State *L) {
+int interrupt_closed(const lua_State *L) {
   int found = 0;
   for (int i = 0; i < MOST; i++) {
-    lua_State *state = L;
+    lua_State *state = (lua_State *)L;
     if (atomic_compare_exchange_strong(&asked[i], &state, NULL)) found = 1;
   }
   if (found) interrupt_calm();
-  if (found && lua_gethook(L) == raise_it) lua_sethook(L, NULL, 0, 0);
+  return found;
+}
+
+void interrupt_forget(lua_State *L) {
+  if (interrupt_closed(L) && lua_gethook(L) == raise_it) lua_sethook(L, NULL, 0, 0);
 }
 
 void interrupt_forget_all(void) {

@@ -33,6 +33,9 @@ int interrupt_is_told(lua_State *L);
 /* Forgets what this main thread was asked and did not do yet. */
 void interrupt_forget(lua_State *L);
 
+/* The same of one that is closed by now: whether it was asked. */
+int interrupt_closed(const lua_State *L);
+
 /* Nobody but those who are asked has anything to notice: sleeps begin again (futex_disturbed). */
 void interrupt_calm(void);
 

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 
 static void names_its_results(void **state) {
@@ -394,6 +395,25 @@ static void interrupts_its_own_host_only(void **state) {
   assert_int_equal(other, 3);
 }
 
+/* Of this process, in seconds. */
+static double cpu_time(void) {
+  struct rusage use;
+  getrusage(RUSAGE_SELF, &use);
+  return (double)use.ru_utime.tv_sec + (double)use.ru_utime.tv_usec / 1e6 +
+         (double)use.ru_stime.tv_sec + (double)use.ru_stime.tv_usec / 1e6;
+}
+
+static void ends_what_it_waits_for_when_it_is_interrupted_in_closing(void **state) {
+  mph_host *h, *other = *state;
+  assert_int_equal(mph_open(&h, NULL), MPH_OK);
+  assert_int_equal(run_interrupted(h, "mp = require 'mphost' mp.spawn(mp.sleep, 1000)"), 0);
+  assert_int_equal(mph_close(h), MPH_OK);
+  double before = cpu_time();
+  assert_int_equal(mph_run_string(other, "return require 'mphost'.Queue():get(0.5)", "=app"), 3);
+  assert_true(cpu_time() - before < 0.3); /* it sleeps */
+  lua_settop(mph_lua(other), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_its_results),
@@ -415,6 +435,7 @@ int main(void) {
       cmocka_unit_test(knows_memory_from_syntax),
       cmocka_unit_test(takes_an_allocator),
       CASE(interrupts_its_own_host_only),
+      CASE(ends_what_it_waits_for_when_it_is_interrupted_in_closing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
