@@ -33,6 +33,7 @@ build = {
       ["mphost.pool"] = "lua/mphost/pool.lua",
       ["mphost.process"] = "lua/mphost/process.lua",
       ["mphost.progress"] = "lua/mphost/progress.lua",
+      ["mphost.ready"] = "lua/mphost/ready.lua",
       ["mphost.repl"] = "lua/mphost/repl.lua",
       ["mphost.scope"] = "lua/mphost/scope.lua",
       ["mphost.sync"] = "lua/mphost/sync.lua",

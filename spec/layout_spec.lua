@@ -40,6 +40,7 @@ local NO_SPEC = {
   ["host/app/wide.c"] = "spec/app/prompt_spec.lua types characters of all widths",
   ["host/app/relay.c"] = "spec/app/prompt_spec.lua looks at the screen",
   ["lua/mphost/command.lua"] = "spec/mphost/repl_spec.lua types each command",
+  ["lua/mphost/ready.lua"] = "spec/mphost/wait_spec.lua calls it and nothing else",
   ["lua/mphost/watch.lua"] = "spec/mphost/repl_spec.lua and spec/app/prompt_spec.lua let workers die",
   ["host/bind/interrupt.c"] = "spec/app/signal_spec.lua interrupts every blocking call",
   ["host/bind/arena.c"] = "spec/mphost/pool_spec.lua: items and results of all sizes go through it",

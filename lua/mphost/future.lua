@@ -160,7 +160,7 @@ local function is_future(value)
 end
 
 -- For mp.wait: whether it is settled, and its pool.
-process.add_waitable(Future, function(self)
+require "mphost.ready".add_class(Future, function(self)
   check_maker(self, "wait", 6)
   self._call:check_free(5)
   return self._call.done, self._call.pool

@@ -10,6 +10,7 @@ local log = require "mphost.log"
 local once = require "mphost.once"
 local pool = require "mphost.pool"
 local process = require "mphost.process"
+local ready = require "mphost.ready"
 local sync = require "mphost.sync"
 
 local mp = {
@@ -19,7 +20,7 @@ local mp = {
   parent_process = process.parent_process,
   active_children = process.active_children,
   start_method = process.start_method,
-  wait = process.wait,
+  wait = ready.wait,
   Pool = pool.Pool,
   Lock = sync.Lock,
   RLock = sync.RLock,

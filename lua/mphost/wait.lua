@@ -3,8 +3,8 @@
 local Call = require "mphost.call"
 local core = require "mphost.core"
 local crew = require "mphost.crew"
-local process = require "mphost.process"
 local progress = require "mphost.progress"
+local ready = require "mphost.ready"
 
 local wait = {}
 
@@ -121,6 +121,6 @@ function wait.some(pools, sleepers, is_so, timeout)
   end
 end
 
-process.set_waiter(wait.some)
+ready.set_waiter(wait.some)
 
 return wait
