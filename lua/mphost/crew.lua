@@ -238,6 +238,7 @@ end
 function crew.start(pool, results)
   if crew.is_stale(pool) then crew.renew(pool) end
   if #pool._workers == pool.workers then return end
+  process.reap()
   settle_heap() -- finalizers run
   local had = #pool._workers
   if had == pool.workers then return end

@@ -10,7 +10,10 @@ local errors = require "mphost.error"
 
 local process = { tells = true } -- tells: of children that died of a fault, on stderr
 
-local children = {} -- started by this process and not known to have ended: object -> true
+local LOOK = 32
+
+local children, running = {}, 0 -- started by this process and not known to have ended: object -> true; how many
+local look_at = LOOK -- so many, and a start looks who of them has ended
 local count = 0
 local current, parent
 local method -- how processes are started, once it has been chosen
@@ -43,6 +46,14 @@ local function is_own(self)
   return self == (current or main)
 end
 
+---Whether it is the parent, or another process that the parent has started: this one has but a copy of the object.
+---@param self mphost.Process
+---@return boolean
+function process.is_foreign(self)
+  return self._foreign or self._core ~= nil and self._home ~= process.here
+end
+local is_foreign = process.is_foreign
+
 -- Raises at the caller's line unless it is a process that this one started.
 local function started(self, name)
   is_process(self, name, 4)
@@ -54,7 +65,7 @@ local function started(self, name)
     error(("'%s': only the process that started '%s' can do that"):format(name, self.name), 3)
   end
   if not self._core then error(("'%s': the process has not been started"):format(name), 3) end
-  if self._foreign and not self._status then
+  if is_foreign(self) and not self._status then
     error(("'%s': only the process that started '%s' can do that"):format(name, self.name), 3)
   end
   return self._core
@@ -70,21 +81,50 @@ local function take(self)
   return { failed = { message = "the outcome cannot be received: " .. tostring(outcome) } }
 end
 
+local function strike_off(self)
+  if not children[self] then return end
+  children[self] = nil
+  running = running - 1
+end
+
 -- Takes note of its end: the status, and the outcome it left.
 local function settle(self)
   if self._status then return true end
-  if self._foreign then return false end
+  if is_foreign(self) then return false end
   local status, dumped = self._core:status()
   if status == nil then return false end
   self._outcome = take(self)
   self._status, self._dumped = status, dumped
-  children[self] = nil
+  strike_off(self)
   if status ~= "unknown" and status < 0 then self._trace, self._place = self._core:crash() end
   if self._trace and process.tells then
     core.log(("mphost: process '%s' (pid %d): %s\n%s\n"):format(self.name, self._child_pid,
       errors.describe(status, dumped), self._trace))
   end
   return true
+end
+
+local function list_children()
+  local list = {}
+  for child in pairs(children) do list[#list + 1] = child end
+  return list
+end
+
+---Children that have ended and were not joined give back what they have of the system and the family, so that they may
+---be without number. What one left stays where it is until somebody asks for it. Looks when there are twice as many as
+---were left the last time.
+---@param now boolean?  looks in any case
+---@return boolean  whether there were any
+function process.reap(now)
+  if running < look_at and not now then return false end
+  local before = running
+  for _, child in ipairs(list_children()) do
+    local status = child._core:status()
+    if status ~= nil then strike_off(child) end
+    if math.type(status) and status < 0 then settle(child) end -- a crash is told of
+  end
+  look_at = math.max(LOOK, 2 * running)
+  return running < before
 end
 
 -- What cannot be sent degrades to text; the process has ended all the same.
@@ -143,8 +183,7 @@ end
 function process.become(self, seed)
   parent = setmetatable({ name = process.current_process().name, _own_pid = self._parent_pid, _foreign = true },
     Process)
-  for child in pairs(children) do child._foreign = true end
-  current, children, count, method, helper = self, {}, 0, nil, nil
+  current, children, running, look_at, count, method, helper = self, {}, 0, LOOK, 0, nil, nil
   process.here = self
   self._own_pid = core.pid()
   if getmetatable(self) == nil then setmetatable(self, Process) end
@@ -232,27 +271,34 @@ function process.arrive(record)
   return run(self)
 end
 
+-- Whether the system or the family had no room for one more.
+local function is_refused(why)
+  why = tostring(why)
+  return why:find "too many processes" or why:find "cannot start a process"
+end
+
 ---Starts it: the target runs in a child process with a copy of this state. Twice raises.
 ---@return mphost.Process self
 function methods:start()
   is_process(self, "start")
   if self._core or self._foreign or is_own(self) then error("a process can be started once only", 2) end
+  process.reap()
   self._seed, self._parent_pid = process.seed(), core.pid()
   local record = process.start_method() ~= "fork" and {
     module = "mphost.process", entry = "arrive", name = self.name, daemon = self.daemon, seed = self._seed,
     parent_pid = self._parent_pid, parent_name = process.current_process().name, target = self._target,
     args = self._args,
   }
-  local ok, handle
-  if record then
-    ok, handle = pcall(process.launch, record, self.daemon)
-  else
-    ok, handle = pcall(core.fork, function() return run(self) end, self.daemon)
+  local function begin()
+    if record then return process.launch(record, self.daemon) end
+    return core.fork(function() return run(self) end, self.daemon)
   end
+  local ok, handle = pcall(begin)
+  if not ok and is_refused(handle) and process.reap(true) then ok, handle = pcall(begin) end
   if not ok then error(check.plain(handle), 2) end
-  self._core, self._child_pid = handle, handle:pid()
+  self._core, self._child_pid, self._home = handle, handle:pid(), process.here
   self._target, self._args = nil, nil
-  children[self] = true
+  children[self], running = true, running + 1
   return self
 end
 
@@ -298,7 +344,7 @@ end
 function methods:is_alive()
   is_process(self, "is_alive")
   if is_own(self) or self._foreign and not self._core then return true end -- while we live our parent does
-  if self._foreign then started(self, "is_alive") end
+  if is_foreign(self) then started(self, "is_alive") end
   return self._core ~= nil and not settle(self)
 end
 
@@ -308,7 +354,7 @@ function methods:status()
   is_process(self, "status")
   if is_own(self) or self._foreign and not self._core then return "running" end
   if not self._core then return "not started" end
-  if self._foreign and not self._status then return "started by another process" end
+  if is_foreign(self) and not self._status then return "started by another process" end
   if not settle(self) then return "running" end
   return errors.describe(self._status, self._dumped)
 end
@@ -336,7 +382,7 @@ methods.interrupt = signaller("interrupt", 2)
 ---Waits for it and gives up what it holds; a second time does nothing.
 function methods:close()
   is_process(self, "close")
-  if self._core and not self._foreign and not self._closed then
+  if self._core and not is_foreign(self) and not self._closed then
     self:join()
     self._core:close()
     self._closed = true
@@ -344,7 +390,7 @@ function methods:close()
 end
 
 function Process:__close(err)
-  if err ~= nil and self._core and not self._closed and not self._foreign then self:kill() end
+  if err ~= nil and self._core and not self._closed and not is_foreign(self) then self:kill() end
   self:close()
 end
 
@@ -428,10 +474,8 @@ end
 ---The processes that this one started and that still run.
 ---@return mphost.Process[]
 function process.active_children()
-  local list = {}
-  for child in pairs(children) do list[#list + 1] = child end
   local alive = {}
-  for _, child in ipairs(list) do
+  for _, child in ipairs(list_children()) do
     if child:is_alive() then alive[#alive + 1] = child end
   end
   table.sort(alive, function(a, b) return a.pid < b.pid end)
@@ -440,8 +484,7 @@ end
 
 ---What a process does before it ends well: its daemons are killed, its other children waited for.
 function process.finish()
-  local left = {}
-  for child in pairs(children) do left[#left + 1] = child end
+  local left = list_children()
   for _, child in ipairs(left) do
     if child.daemon then child:kill() end
     child:join()
@@ -451,8 +494,7 @@ end
 
 ---Ends all of this process's children: SIGTERM, and SIGKILL for those that are there a second later. Pools at once.
 function process.stop()
-  local left = {}
-  for child in pairs(children) do left[#left + 1] = child end
+  local left = list_children()
   for _, child in ipairs(left) do child:terminate() end
   local deadline = core.clock() + 1
   for _, child in ipairs(left) do

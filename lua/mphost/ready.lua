@@ -28,7 +28,7 @@ local function readiness(member)
     if member:status() == "not started" then
       check.fail(3, 1, "wait", ("process '%s' has not been started"):format(member.name))
     end
-    if member._foreign and member._core and not member._status then
+    if process.is_foreign(member) and member._core and not member._status then
       check.fail(3, 1, "wait", ("only the process that started '%s' can wait for it"):format(member.name))
     end
     return not member:is_alive(), member._core

@@ -1,4 +1,6 @@
 -- How families of processes end, seen from outside: each case runs programs of its own.
+local mp = require "mphost"
+local probe = require "probe"
 local tool = require "mphost.tool"
 
 local function lines_of(text)
@@ -242,5 +244,69 @@ describe("A family", function()
         if name:find "mph" or name:find(tostring(pid), 1, true) then print(name) end
       end]]
     assert.same({ code = 0, out = "", err = "" }, r)
+  end)
+end)
+
+describe("Processes that ended and were never joined", function()
+  local function ended(f, ...)
+    local p = mp.spawn(f, ...)
+    tool.await(function() return not tool.lives(p.pid) end) -- looks at /proc, and asks nothing of p
+    return p
+  end
+
+  it("are taken back by later starts; who has a handle of one is told all the same", function()
+    local kept, dropped = {}, setmetatable({}, { __mode = "k" })
+    local most, fds = 0, #probe.fds()
+    local says = { "exited with code 0", "exited with code 3", "killed by SIGKILL" }
+    local function finish(how)
+      if how == 2 then os.exit(3) end
+      if how == 3 then tool.die() end
+      return "finished", ("x"):rep(10000)
+    end
+    for i = 1, 200 do
+      local p = ended(finish, i % 3 + 1)
+      if i % 10 == 0 then kept[i] = p else dropped[p] = true end
+      most = math.max(most, #probe.children())
+    end
+    assert.is_true(most < 40, most)
+    assert.is_true(#probe.fds() - fds < 40)
+    local first = kept[10]
+    local theirs = { mp.spawn(function() return pcall(first.join, first) end):result() }
+    assert.is_false(theirs[1])
+    assert.truthy(theirs[2]:find("only the process that started '" .. first.name .. "' can do that", 1, true))
+    assert.same({}, mp.active_children())
+    assert.same({}, probe.children())
+    assert.equal(fds, #probe.fds())
+    for i, p in pairs(kept) do
+      assert.same({ p }, mp.wait { p })
+      assert.is_true(p:join(0) and p:terminate() and not p:is_alive())
+      assert.same({ says[i % 3 + 1], ({ 0, 3, -9 })[i % 3 + 1] }, { p:status(), p.exitcode })
+      if i % 3 == 0 then
+        assert.same({ "finished", ("x"):rep(10000) }, { p:result() })
+      else
+        assert.truthy(tool.error_of(p.result, p).message:find(says[i % 3 + 1] .. " before it had a result", 1, true))
+      end
+      p:close()
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(dropped))
+  end)
+
+  it("make room for the next when there is none", function()
+    if os.getenv "MPHOST_SANITIZE" ~= "" and os.getenv "MPHOST_SANITIZE" then return pending("under a sanitizer") end
+    local r = tool.shell([[W=; if [ "$(id -u)" = 0 ]; then W="setpriv --reuid=65533 --clear-groups"; fi
+      chmod a+r $S; $W "$M" $S -v >/dev/null || { echo "setpriv: no way to $M" >&2; exit; }
+      ulimit -p 20; exec $W "$M" $S]], [[
+      if arg[1] == "-v" then return end
+      local mp = require "mphost"
+      local p
+      for i = 1, 60 do
+        p = mp.spawn(function() return i end)
+        while not io.open("/proc/" .. p.pid .. "/stat"):read "a":find "%) Z" do end
+      end
+      print(p:result())]])
+    if r.err:find("setpriv", 1, true) then return pending("another user cannot run it here") end
+    assert.same({ 0, "60\n", "" }, { r.code, r.out, r.err })
   end)
 end)
