@@ -12,6 +12,8 @@
 #include "bind/interrupt.h"
 #include "bind/launch.h"
 #include "bind/parcel.h"
+#include "bind/process.h"
+#include "bind/run.h"
 #include "bind/work.h"
 #include "codec/codec.h"
 #include "os/clock.h"
@@ -26,9 +28,9 @@
 
 #define CLASS "mphost.core.Process"
 #define LOOK 200000000  /* ns */
-#define OBEY 1000000000 /* ns */
 #define CHILD_ROOM 256  /* KB */
 #define RESULT 16       /* bytes of a slot in a table's array */
+#define OBEY 1000000000 /* ns until who was told to end, and did not, is killed */
 
 struct process {
   proc proc;
@@ -39,16 +41,22 @@ struct process {
   uint64_t left;                /* block with its result, in our ledger; 0: none */
   int returned;                 /* none, and it came to its end */
   uint64_t id;                  /* family.h */
+  uint64_t number;              /* in the order of starts, 0: a pool's worker (process.h) */
+  const void *state;            /* that has started it */
+  int64_t told;                 /* when it was told to end, its item being broken off; 0: never */
   unsigned generation;          /* of whoever opened its descriptor */
-  struct process *next, **link; /* all that have a descriptor open: a child closes its copies */
+  struct process *next, **link; /* all that have a number, or a descriptor open: a child closes its
+                                   copies */
 };
 
 static struct process *opened;
 static unsigned generation; /* forks between the program's first process and this one */
+static uint64_t started;    /* the last number */
+static int64_t press_at;    /* when process_press has to look, 0: never */
 
-/* If it has a descriptor. */
+/* If there is a reason to. */
 static void enlist(struct process *process) {
-  if (process->proc.pidfd < 0 || process->link) return;
+  if ((process->proc.pidfd < 0 && !process->number) || process->link) return;
   latch_lock();
   process->generation = generation;
   process->next = opened;
@@ -69,6 +77,60 @@ static void close_descriptor(struct process *process) {
   }
   latch_unlock();
   proc_close(&process->proc);
+}
+
+/* It belongs to whatever items are in hand. */
+static void give_number(lua_State *L, struct process *process) {
+  latch_lock();
+  uint64_t last = started++;
+  latch_unlock();
+  run_starts(last);
+  process->number = last + 1;
+  process->state = lua_topointer(L, LUA_REGISTRYINDEX);
+  enlist(process);
+}
+
+static int is_living(struct process *process) {
+  if (process->slot < 0) return 0;
+  robust *life = &family_slot(process->slot)->life;
+  return atomic_load(&life->word) ? !robust_is_free(life) : !proc_wait(&process->proc, 0);
+}
+
+void process_break_off(lua_State *L, uint64_t last) {
+  const void *state = lua_topointer(L, LUA_REGISTRYINDEX);
+  int64_t now = clock_now();
+  latch_lock();
+  for (struct process *process = opened; process; process = process->next) {
+    if (process->number <= last || process->state != state || !is_living(process)) continue;
+    proc_signal(&process->proc, SIGTERM);
+    if (!process->told) process->told = now;
+    if (!press_at) press_at = now + OBEY;
+  }
+  latch_unlock();
+}
+
+void process_press(void) {
+  int64_t now = press_at ? clock_now() : 0, next = 0;
+  if (!press_at || now < press_at) return;
+  latch_lock();
+  for (struct process *process = opened; process; process = process->next) {
+    if (!process->told || !is_living(process)) continue;
+    if (now >= process->told + OBEY)
+      proc_signal(&process->proc, SIGKILL);
+    else if (!next || process->told + OBEY < next)
+      next = process->told + OBEY;
+  }
+  press_at = next;
+  latch_unlock();
+}
+
+int process_has_living(void) {
+  int found = 0;
+  latch_lock();
+  for (struct process *process = opened; process && !found; process = process->next)
+    found = !process->daemon && is_living(process);
+  latch_unlock();
+  return found;
 }
 
 static struct process *check(lua_State *L) {
@@ -131,6 +193,7 @@ static void close_inherited(void) {
   for (struct process *process = opened; process; process = process->next)
     if (process->proc.pidfd >= 0) close(process->proc.pidfd);
   opened = NULL;
+  press_at = 0;
   generation++;
 }
 
@@ -150,6 +213,7 @@ static _Noreturn void run_child(lua_State *L, int slot, lua_Integer number) {
   close_inherited();
   put_off_collection(L);
   guard_forget(L);
+  run_forget();
   lua_State *own = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_pushinteger(L, number);
@@ -217,8 +281,9 @@ static int process_fork(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 2);
   prepare_children(L);
-  struct refusal why = start(L, new_process(L, lua_toboolean(L, 2)), 0, 0);
-  if (!is_refused(why)) return 1;
+  struct process *process = new_process(L, lua_toboolean(L, 2));
+  struct refusal why = start(L, process, 0, 0);
+  if (!is_refused(why)) return give_number(L, process), 1;
   push_refusal(L, why);
   return lua_error(L);
 }
@@ -260,12 +325,13 @@ static int process_forks(lua_State *L) {
   return 2;
 }
 
-/* launch(record, daemon, helper): a process by the helper program of this path; nil: by the zygote.
- * It inherits nothing; record travels, and require(record.module)[record.entry](record) runs there
- * and returns the exit code. */
+/* launch(record, daemon, helper, works): a process by the helper program of this path; nil: by the
+ * zygote. It inherits nothing; record travels, and require(record.module)[record.entry](record)
+ * runs there and returns the exit code. works: for a pool. */
 static int process_launch(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const char *helper = luaL_optstring(L, 3, NULL);
+  int works = lua_toboolean(L, 4);
   bind_check_family(L);
   struct process *process = new_process(L, lua_toboolean(L, 2));
   int rc = launch(L, 1, helper, &process->proc);
@@ -281,6 +347,7 @@ static int process_launch(lua_State *L) {
     return lua_error(L);
   }
   began(process, rc);
+  if (!works) give_number(L, process);
   return 1;
 }
 
@@ -333,6 +400,12 @@ static int process_m_is_gone(lua_State *L) {
     gone = (atomic_load(&life->word) && robust_is_free(life)) || proc_wait(&process->proc, 0) == 1;
   }
   lua_pushboolean(L, gone);
+  return 1;
+}
+
+/* Whether it was told to end, the item that started it being broken off. */
+static int process_m_is_told(lua_State *L) {
+  lua_pushboolean(L, check(L)->told != 0);
   return 1;
 }
 
@@ -484,12 +557,19 @@ static int process_doze(lua_State *L) {
 
 void bind_process(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", process_m_wait},         {"status", process_m_status},
-      {"signal", process_m_signal},     {"pid", process_m_pid},
-      {"sentinel", process_m_sentinel}, {"take", process_m_take},
-      {"crash", process_m_crash},       {"slot", process_m_slot},
-      {"is_gone", process_m_is_gone},   {"progress", process_m_progress},
-      {"close", process_close},         {NULL, NULL},
+      {"wait", process_m_wait},
+      {"status", process_m_status},
+      {"signal", process_m_signal},
+      {"pid", process_m_pid},
+      {"sentinel", process_m_sentinel},
+      {"take", process_m_take},
+      {"crash", process_m_crash},
+      {"slot", process_m_slot},
+      {"is_gone", process_m_is_gone},
+      {"progress", process_m_progress},
+      {"is_told", process_m_is_told},
+      {"close", process_close},
+      {NULL, NULL},
   };
   static const luaL_Reg functions[] = {{"fork", process_fork},     {"forks", process_forks},
                                        {"launch", process_launch}, {"leave", process_leave},

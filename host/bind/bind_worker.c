@@ -7,6 +7,7 @@
 #include "bind/guard.h"
 #include "bind/interrupt.h"
 #include "bind/outcome.h"
+#include "bind/process.h"
 #include "bind/run.h"
 #include "bind/work.h"
 #include "os/clock.h"
@@ -108,6 +109,7 @@ static int worker_work(lua_State *L) {
   atomic_store(&family_status()->since, (uint64_t)clock_now());
   for (int closed = 0; !closed;) {
     uint64_t job = pool_enter(pool, &cursor, &closed, clock_now() + 20 * (int64_t)CLOCK_SLICE);
+    process_press();
     if (!job && getppid() != parent) break;
     if (!job) continue;
     int over = run_job(L, 5, pool, job, &most);

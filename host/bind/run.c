@@ -10,6 +10,7 @@
 #include "bind/kept.h"
 #include "bind/lines.h"
 #include "bind/outcome.h"
+#include "bind/process.h"
 #include "bind/values.h"
 #include "codec/brief.h"
 #include "os/clock.h"
@@ -41,10 +42,13 @@ struct run {
   uint64_t part;                   /* as status.part, of this job's item */
   struct run *outer;               /* and where it was */
   int why;                         /* the item in hand was broken off: GUARD_ */
+  int heavy;                       /* this process is too heavy for another item */
+  uint64_t starter, last_start;    /* the item, from 1, that last started a process; run_starts */
   char call[JOBLOG_NAME];          /* for the job log */
 };
 
-static struct run *innermost; /* a task may call a pool without workers, or its own */
+/* A task may call a pool without workers, or its own. */
+static _Thread_local struct run *innermost;
 
 enum { RUN = 1, FUNCTION, REASON, ITEMS, TOP = ITEMS };
 /* The stack of run_items; FUNCTION nil: it could not be had, for this REASON. ITEMS: inherited. */
@@ -227,6 +231,28 @@ static size_t published(const struct chunk *chunk) {
   return atomic_load_explicit(&chunk->output_size, memory_order_relaxed);
 }
 
+/* Of the job's items, from 1; 0: none. */
+static uint64_t in_hand(const struct run *run) {
+  if (!run->chunk) return 0;
+  return run->chunk->first + atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
+}
+
+void run_starts(uint64_t last) {
+  for (struct run *run = innermost; run; run = run->outer) {
+    if (run->starter == in_hand(run)) continue;
+    run->starter = in_hand(run);
+    run->last_start = last;
+  }
+}
+
+void run_forget(void) {
+  innermost = NULL;
+}
+
+static void break_off(lua_State *L, const struct run *run) {
+  if (run->starter && run->starter == in_hand(run)) process_break_off(L, run->last_start);
+}
+
 /* Encodes what is on top as an outcome: 0 or 1 as outcome_encode, or -errno with nothing written.
  */
 static int append(lua_State *L, struct run *run, int failed) {
@@ -234,6 +260,7 @@ static int append(lua_State *L, struct run *run, int failed) {
   int rc = run->encoded ? 0 : outcome_encode(L, &run->arena, failed), why = guard_end();
   run->encoded = 0;
   if (why && !run->why) rc = retract(L, run, before, why);
+  if (why) break_off(L, run);
   int held = rc < 0 ? 0 : arena_hold(&run->arena);
   if (rc >= 0 && held >= 0) return rc;
   arena_rewind(&run->arena, before);
@@ -242,6 +269,14 @@ static int append(lua_State *L, struct run *run, int failed) {
 
 static void log_item(const struct run *run, uint64_t done, const char *outcome) {
   joblog_end(run->logged, run->call, run->job->base + run->chunk->first + done, outcome);
+}
+
+/* Whether this worker has done its share when `done` items of the chunk are. */
+static int is_spent(struct run *run, uint64_t done) {
+  if (!run->most || done < run->most) return 0;
+  if (run->heavy || !process_has_living()) return 1;
+  run->most = done + 1;
+  return 0;
 }
 
 /* The outcome on top becomes that of the item in hand, which is the chunk's after `done` others:
@@ -255,8 +290,11 @@ static uint32_t finish_item(lua_State *L, struct run *run, uint64_t done, int fa
   if (rc < 0) return CHUNK_FULL;
   publish(run, ++done, rc);
   if (rc) lua_settop(L, TOP);
-  if (guard_is_heavy(L) && run->pool) run->most = done;
-  return done == run->most && done < run->chunk->items ? CHUNK_CUT : 0;
+  if (guard_is_heavy(L) && run->pool) {
+    run->most = done;
+    run->heavy = 1;
+  }
+  return is_spent(run, done) && done < run->chunk->items ? CHUNK_CUT : 0;
 }
 
 static inline void take_in_hand(const struct run *run, struct status *me, uint64_t index) {
@@ -369,7 +407,7 @@ static void end_chunk(struct run *run, uint32_t state) {
   uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
   job_finish(run->pool, run->job, run->number, state);
   run->chunk = NULL;
-  if (run->most) run->over = run->most <= done;
+  run->over = is_spent(run, done);
   if (run->most && !run->over) run->most -= done;
 }
 
@@ -407,6 +445,7 @@ static int fail_item(lua_State *L) {
   lua_settop(L, 2);
   stop_interrupted(L, run);
   run->why = guard_now.why;
+  if (run->why || status == LUA_ERRMEM || atomic_load(&run->job->stop)) break_off(L, run);
   mark_failure(L, status, run->why);
   uint32_t state = finish_item(L, run, done_items(run), 1);
   if (state) end_chunk(run, state);
@@ -433,6 +472,7 @@ static int give_up_item(lua_State *L) {
 /* The error on top left run_chunks, and is not a task's: the chunk in hand ends there. */
 static void end_early(lua_State *L, struct run *run) {
   run->why = guard_end();
+  break_off(L, run);
   lua_gc(L, LUA_GCCOLLECT);
   lua_pushcfunction(L, give_up_item);
   lua_insert(L, -2);

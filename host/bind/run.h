@@ -9,7 +9,12 @@
    Items are not protected one by one, which costs as much as calling a small task: what a task
    raises (run.calling) leaves the whole loop, which is begun again where the chunk stands. What is
    raised around it, in decoding and encoding, is Lua's memory error: then nobody knows where the
-   next item begins, so the chunk is cut there and the parent gives out the rest anew. */
+   next item begins, so the chunk is cut there and the parent gives out the rest anew.
+
+   The processes that an item has started end when it is broken off: by its time, for want of
+   memory, or because nobody wants its job any more. Those of an item that has ended go on. As long
+   as one lives that is no daemon, the worker does not leave for its number of items: it would wait
+   for that one, and nobody stands in for it meanwhile. */
 #ifndef BIND_RUN_H
 #define BIND_RUN_H
 
@@ -25,6 +30,13 @@ int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t 
 
 /* The item in hand stands for several, and is at this one now. */
 void run_at(uint64_t part);
+
+/* A process has become one of those that the items in hand have started; last: the number of the
+   one before (process.h). */
+void run_starts(uint64_t last);
+
+/* In a child just forked: the items in hand are its parent's. */
+void run_forget(void);
 
 /* The message handler that it needs. */
 int run_on_error(lua_State *L);

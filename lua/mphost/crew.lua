@@ -171,7 +171,7 @@ end
 local function launch(pool, first, last)
   local handles = {}
   for number = first, last do
-    local ok, handle = pcall(process.launch, describe(pool, number), true)
+    local ok, handle = pcall(process.launch, describe(pool, number), true, true)
     if not ok then return handles, handle end
     handles[#handles + 1] = handle
   end

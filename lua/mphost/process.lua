@@ -232,12 +232,13 @@ function process.started_by()
   return ("; spawned processes run '%s', which must be mphost or call mph_member"):format(helper)
 end
 
----core.launch(record, daemon), for a process that inherits nothing.
+---core.launch(record, daemon, helper, works), for a process that inherits nothing.
 ---@param record table
 ---@param daemon boolean?
+---@param works boolean?  for a pool
 ---@return mphost.core.Process
-function process.launch(record, daemon)
-  local ok, handle = pcall(core.launch, record, daemon, process.start_method() == "spawn" and helper or nil)
+function process.launch(record, daemon, works)
+  local ok, handle = pcall(core.launch, record, daemon, process.start_method() == "spawn" and helper or nil, works)
   if ok then return handle end
   -- It names a field of the record: what that is to the user is what comes behind.
   handle = check.plain(handle)
@@ -482,11 +483,12 @@ function process.active_children()
   return alive
 end
 
----What a process does before it ends well: its daemons are killed, its other children waited for.
+---What a process does before it ends well: its daemons are killed, its other children waited for. Those that were told
+---to end, with the item that had started them, have a second for it.
 function process.finish()
   local left = list_children()
   for _, child in ipairs(left) do
-    if child.daemon then child:kill() end
+    if child.daemon or child._core:is_told() and not child:join(1) then child:kill() end
     child:join()
   end
   for _, finisher in ipairs(finishers) do finisher() end

@@ -131,25 +131,6 @@ describe("a call that a task makes of its own pool", function()
   end)
 end)
 
-describe("a process started by a task", function()
-  it("has all the time it wants", function()
-    local pool <close> = mp.Pool(1)
-    local done = mp.Value "i"
-    local left = pool:map(function()
-      local p = mp.spawn(function()
-        local stop = mp.clock() + 1
-        while mp.clock() < stop do end
-        done:add(1)
-      end)
-      while true do if p:join(0) then return "joined" end end
-    end, { 1 }, { timeout = 0.5, on_error = "collect" })
-    assert.is_nil(left[1])
-    pool:close()
-    pool:join()
-    assert.equal(1, done.value)
-  end)
-end)
-
 -- A module, so that its class goes by name and __unpack is this process's own.
 package.preload["nested_spec.hook"] = function()
   local hook = {}
@@ -157,6 +138,140 @@ package.preload["nested_spec.hook"] = function()
   function hook.made(v) return setmetatable({ v = v }, hook.class) end
   return hook
 end
+
+describe("a process that a task has started", function()
+  local function spin() while true do end end
+
+  -- A task that starts a process which does f, and waits for it; the process's number is written into the Value.
+  local function waits_for(f, pid)
+    return function()
+      local p = mp.spawn(f)
+      pid.value = p.pid
+      p:join()
+    end
+  end
+
+  for how, break_off in pairs {
+    ["runs out of time"] = function(pool, task)
+      assert.equal("timeout", error_of(pool.map, pool, task, { 1 }, { timeout = 0.1 }).kind)
+    end,
+    ["has run out of it unnoticed"] = function(pool, task)
+      local err = error_of(pool.map, pool, function() pcall(task) end, { 1 }, { timeout = 0.1 })
+      assert.equal("timeout", err.kind)
+    end,
+    ["has too much memory"] = function(pool, _, pid)
+      local err = error_of(pool.apply, pool, function()
+        pid.value = mp.spawn(spin).pid
+        return ("x"):rep(1 << 30)
+      end)
+      assert.equal("memory", err.kind)
+    end,
+    ["is cancelled"] = function(pool, task, pid)
+      local f = pool:submit(task)
+      pid:wait(0)
+      assert.is_true(f:cancel())
+    end,
+    ["is not wanted any more"] = function(pool, task, pid)
+      local err = error_of(pool.map, pool, function(i)
+        if i == 1 then task() end
+        pid:wait(0)
+        error "sibling"
+      end, { 1, 2 }, { chunk = 1 })
+      assert.equal("error", err.kind)
+    end,
+  } do
+    it("ends when that " .. how, function()
+      helper.deadline(20)
+      local pid = mp.Value "i"
+      local pool <close> = mp.Pool { workers = 2, memory = how:find "memory" and "64M" or nil }
+      break_off(pool, waits_for(spin, pid), pid)
+      tool.await_gone { pid.value }
+      assert.equal(1, pool:apply(tonumber, "1"))
+      assert.same({ 0, 2 }, { pool:stats().deaths, pool:stats().started })
+      pool:close()
+      assert.is_true(pool:join(10))
+    end)
+  end
+
+  it("has all the time it wants", function()
+    local pool <close> = mp.Pool(1)
+    local done = mp.Value "i"
+    pool:map(function()
+      mp.spawn(function()
+        local stop = mp.clock() + 0.6
+        while mp.clock() < stop do end
+        done:add(1)
+      end)
+    end, { 1 }, { timeout = 0.2 })
+    pool:close()
+    pool:join()
+    assert.equal(1, done.value)
+  end)
+
+  it("ends when its worker is killed, and when a call in this process is broken off", function()
+    helper.deadline(20)
+    local pid = mp.Value "i"
+    local pool <close> = mp.Pool { workers = 1, timeout = 0.1 }
+    local task = waits_for(spin, pid)
+    error_of(pool.apply, pool, function() while true do pcall(task) end end)
+    assert.equal(1, pool:stats().deaths)
+    tool.await_gone { pid.value }
+    local here <close> = mp.Pool { workers = 0, timeout = 0.1 }
+    error_of(here.apply, here, task)
+    tool.await_gone { pid.value }
+    assert.same({}, mp.active_children())
+  end)
+
+  it("is killed when it takes no notice", function()
+    helper.deadline(20)
+    local pid = mp.Value "i"
+    local function stop()
+      require "probe".kill(mp.current_process().pid, 19)
+    end
+    for _, at in ipairs { "an idle worker", "the pool's end" } do
+      local pool <close> = mp.Pool { workers = 1, timeout = 0.1 }
+      error_of(pool.apply, pool, waits_for(stop, pid))
+      if at == "an idle worker" then tool.await_gone { pid.value } end
+      pool:close()
+      assert.is_true(pool:join(10))
+      tool.await_gone { pid.value }
+    end
+  end)
+
+  it("goes on when the task has ended, also when the next one is broken off", function()
+    local gate, said = mp.Value "?", mp.Value "i"
+    local pool <close> = mp.Pool { workers = 1, timeout = 0.1 }
+    pool:apply(function() mp.spawn(function() gate:wait(false) said.value = 7 end) end)
+    error_of(pool.apply, pool, waits_for(spin, mp.Value "i"))
+    error_of(pool.apply, pool, error, "its own")
+    pool:close()
+    assert.equal("timeout", tool.name_of(pool:join(0.1)))
+    gate.value = true
+    assert.is_true(pool:join(10))
+    assert.equal(7, said.value)
+  end)
+
+  it("holds up no call when its worker's tasks are done; it is replaced when the process has ended", function()
+    helper.deadline(20)
+    local gate = mp.Value "?"
+    local function pid() return mp.current_process().pid end
+    for _, most in ipairs { 1, 2 } do
+      gate.value = false
+      local pool <close> = mp.Pool { workers = 1, max_tasks = most, timeout = 5 }
+      local seen = pool:map(function(i)
+        if i == 1 then mp.spawn(function() gate:wait(false) end) end
+        return pid()
+      end, mp.range(1, 9))
+      for i = 2, 9 do assert.equal(seen[1], seen[i]) end
+      assert.equal(seen[1], pool:apply(pid))
+      gate.value = true
+      tool.await(function() return pool:apply(pid) ~= seen[1] end)
+      assert.equal(0, pool:stats().deaths)
+      seen = pool:map(pid, mp.range(1, 9))
+      for i = 1, 9 - most do assert.is_true(seen[i] ~= seen[i + most]) end
+    end
+  end)
+end)
 
 describe("what runs while results of a call are taken in", function()
   local hook = require "nested_spec.hook"
