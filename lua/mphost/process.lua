@@ -417,6 +417,12 @@ function Process:__index(key)
   return methods[key]
 end
 
+-- What is so cannot be set; `name`, `daemon` and what the program adds are fields of the table.
+function Process:__newindex(key, value)
+  if properties[key] then error(("'%s' of a process cannot be set"):format(key), 2) end
+  rawset(self, key, value)
+end
+
 function Process:__tostring()
   return ("Process '%s' (%s)"):format(self.name, self:status())
 end

@@ -558,6 +558,23 @@ print(ok, err.message)]]
     end
   end)
 
+  it("keeps its facts, and takes other fields", function()
+    local p <close> = sleeper()
+    p:kill()
+    p:join()
+    for _, each in ipairs { p, mp.Process(print), mp.current_process() } do
+      raises("'exitcode' of a process cannot be set", function() each.exitcode = 5 end)
+      raises("'pid' of a process cannot be set", function() each.pid = 1 end)
+      raises("'sentinel' of a process cannot be set", function() each.sentinel = 1 end)
+      each.mine = 1
+      assert.equal(1, each.mine)
+      each.mine = nil
+    end
+    assert.is_true(p.exitcode ~= 5 and p.pid ~= 1)
+    p.name = "renamed"
+    assert.truthy(tostring(p):find("'renamed'", 1, true))
+  end)
+
   it("cannot be used by another process than the one that started it", function()
     local p <close> = sleeper()
     local child <close> = mp.spawn(function()
