@@ -1,33 +1,53 @@
--- Why a worker was killed by SIGKILL: whether the kernel did it for want of memory, which only the cgroup's books tell.
+-- Why a process was killed by SIGKILL: whether the kernel did it for want of memory, which only the books of the cgroup
+-- tell: memory.events, or in version 1 memory.oom_control.
+local core = require "mphost.core"
 local file = require "mphost.file"
 
 local crash = {}
 
--- The cgroup's memory.events of this process, the nearest one upwards.
-local function events_path()
-  local text = file.read "/proc/self/cgroup"
-  local group = text and text:match("0::([^\n]*)")
+local FRESH = 1 -- seconds
+local blamed = math.mininteger -- the kills up to this one have been put down to somebody
+local count, counted_at -- the last one that crash.before has found, and when
+
+-- The group's file of this name, or that of the nearest group upwards that shows one: in a container the path may be
+-- the one outside.
+local function read_upwards(root, group, name)
   while group do
-    local path = "/sys/fs/cgroup" .. group .. (group:sub(-1) == "/" and "" or "/") .. "memory.events"
-    local events = io.open(path)
-    if events then
-      events:close()
-      return path
-    end
-    group = group ~= "/" and group ~= "" and group:match("^(.*)/[^/]*$") or nil
+    local text = file.read(root .. group .. (group:sub(-1) == "/" and "" or "/") .. name)
+    if text then return text end
+    group = group ~= "/" and group ~= "" and group:match "^(.*)/[^/]*$" or nil
   end
 end
 
+local function read_books()
+  local text = file.read "/proc/self/cgroup" or ""
+  for controllers, group in text:gmatch "%d+:([^:\n]*):([^\n]*)" do
+    if ("," .. controllers .. ","):find(",memory,", 1, true) then
+      return read_upwards("/sys/fs/cgroup/memory", group, "memory.oom_control")
+    end
+  end
+  return read_upwards("/sys/fs/cgroup", text:match "0::([^\n]*)", "memory.events")
+end
+
 ---How many processes of this cgroup the kernel has killed for want of memory; nil: unknown.
----@param path string?  of memory.events; none: this process's cgroup's
+---@param path string?  of one of these files; none: this process's cgroup's
 ---@return integer?
 function crash.oom_kills(path)
-  path = path or events_path()
-  local text = path and file.read(path)
+  local text
+  if path then text = file.read(path) else text = read_books() end
   return text and math.tointeger(tonumber(text:match("oom_kill (%d+)")))
 end
 
----What a death by SIGKILL is put down to, if the kernel did it for want of memory since `before`.
+---The same for who starts a process and may want to know later: it may be a second old.
+---@return integer?
+function crash.before()
+  local now = core.clock()
+  if not counted_at or now - counted_at > FRESH then count, counted_at = crash.oom_kills(), now end
+  return count
+end
+
+---What a death by SIGKILL is put down to, if the kernel did it for want of memory since `before`. Each kill is put down
+---to one death only.
 ---@param status integer|"unknown"
 ---@param before integer?  oom_kills of then
 ---@return string?
@@ -35,8 +55,9 @@ end
 function crash.blame(status, before)
   if status ~= -9 then return nil, before end
   local now = crash.oom_kills()
-  if now and before and now > before then return "the kernel, out of memory", now end
-  return nil, now
+  if not now or not before or now <= math.max(before, blamed) then return nil, now end
+  blamed = math.max(before, blamed) + 1
+  return "the kernel, out of memory", now
 end
 
 return crash

@@ -6,6 +6,7 @@
 -- A child is a copy of everything at the moment of start, so nothing is serialised but the outcome.
 local core = require "mphost.core"
 local check = require "mphost.check"
+local crash = require "mphost.crash"
 local errors = require "mphost.error"
 
 local process = { tells = true } -- tells: of children that died of a fault, on stderr
@@ -97,6 +98,7 @@ local function settle(self)
   self._status, self._dumped = status, dumped
   strike_off(self)
   if status ~= "unknown" and status < 0 then self._trace, self._place = self._core:crash() end
+  if not self._killed then self._memory = crash.blame(status, self._oom_kills) end
   if self._trace and process.tells then
     core.log(("mphost: process '%s' (pid %d): %s\n%s\n"):format(self.name, self._child_pid,
       errors.describe(status, dumped), self._trace))
@@ -284,7 +286,7 @@ function methods:start()
   is_process(self, "start")
   if self._core or self._foreign or is_own(self) then error("a process can be started once only", 2) end
   process.reap()
-  self._seed, self._parent_pid = process.seed(), core.pid()
+  self._seed, self._parent_pid, self._oom_kills = process.seed(), core.pid(), crash.before()
   local record = process.start_method() ~= "fork" and {
     module = "mphost.process", entry = "arrive", name = self.name, daemon = self.daemon, seed = self._seed,
     parent_pid = self._parent_pid, parent_name = process.current_process().name, target = self._target,
@@ -332,9 +334,9 @@ function methods:result(timeout)
   if outcome then
     for key, value in pairs(outcome.failed) do fields[key] = value end
   else
-    fields.kind = (self._status == "unknown" or self._status >= 0) and "exit" or "crash"
-    fields.message = ("process '%s' (pid %d) %s%s before it had a result"):format(self.name, fields.pid,
-      self:status(), self._place and " at " .. self._place or "")
+    fields.kind = (self._status == "unknown" or self._status >= 0) and "exit" or self._memory and "memory" or "crash"
+    fields.message = ("process '%s' (pid %d) %s%s before it had a result%s"):format(self.name, fields.pid,
+      self:status(), self._place and " at " .. self._place or "", self._memory and ": " .. self._memory or "")
     fields.traceback = self._trace
   end
   error(errors.new(fields), 0)
@@ -365,6 +367,7 @@ local function signaller(name, number)
     if is_own(self) then return core.raise(number) end
     local handle = started(self, name)
     if self._status then return true end
+    if number == 9 and not handle:is_gone() then self._killed = true end
     handle:signal(number)
     return true
   end
