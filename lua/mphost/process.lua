@@ -121,10 +121,11 @@ function process.reap(now)
   if running < look_at and not now then return false end
   local before = running
   for _, child in ipairs(list_children()) do
-    local status = child._core:status()
-    if status ~= nil then strike_off(child) end
+    local status = children[child] and child._core:status()
+    if status then strike_off(child) end
     if math.type(status) and status < 0 then settle(child) end -- a crash is told of
   end
+  running = #list_children() -- whatever came between
   look_at = math.max(LOOK, 2 * running)
   return running < before
 end
