@@ -198,11 +198,11 @@ describe("a process that a task has started", function()
     local done = mp.Value "i"
     pool:map(function()
       mp.spawn(function()
-        local stop = mp.clock() + 0.6
+        local stop = mp.clock() + 0.8
         while mp.clock() < stop do end
         done:add(1)
       end)
-    end, { 1 }, { timeout = 0.2 })
+    end, { 1 }, { timeout = 0.5 })
     pool:close()
     pool:join()
     assert.equal(1, done.value)
@@ -240,7 +240,7 @@ describe("a process that a task has started", function()
 
   it("goes on when the task has ended, also when the next one is broken off", function()
     local gate, said = mp.Value "?", mp.Value "i"
-    local pool <close> = mp.Pool { workers = 1, timeout = 0.1 }
+    local pool <close> = mp.Pool { workers = 1, timeout = 0.5 }
     pool:apply(function() mp.spawn(function() gate:wait(false) said.value = 7 end) end)
     error_of(pool.apply, pool, waits_for(spin, mp.Value "i"))
     error_of(pool.apply, pool, error, "its own")
