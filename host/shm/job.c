@@ -179,9 +179,9 @@ static uint64_t enter_any(struct pool *pool, uint64_t *cursor) {
   return 0;
 }
 
-/* Looks for news for a while without sleeping, unless another worker does. The first work comes when
- * the other workers have been forked, which takes longer: a worker that fell asleep meanwhile would
- * lose its CPU to the next one, and share it with that though another is free. */
+/* Looks for news for a while without sleeping, unless another worker does. The first work comes
+ * when the other workers have been forked, which takes longer: a worker that fell asleep meanwhile
+ * would lose its CPU to the next one, and share it with that though another is free. */
 static void watch(struct pool *pool, uint32_t news) {
   uint32_t me = (uint32_t)family_index() + 1, other = 0;
   int mine = atomic_compare_exchange_strong(&pool->watcher, &other, me);
