@@ -5,9 +5,10 @@ local file = require "mphost.file"
 
 local crash = {}
 
-local FRESH = 1 -- seconds
+local FRESH = 1 -- seconds at least
+local SHARE = 100 -- times as long as looking takes
 local blamed = math.mininteger -- the kills up to this one have been put down to somebody
-local count, counted_at -- the last one that crash.before has found, and when
+local count, stale_at = nil, -math.huge -- the last one that crash.before has found, and until when it will do
 
 -- The group's file of this name, or that of the nearest group upwards that shows one: in a container the path may be
 -- the one outside.
@@ -42,7 +43,9 @@ end
 ---@return integer?
 function crash.before()
   local now = core.clock()
-  if not counted_at or now - counted_at > FRESH then count, counted_at = crash.oom_kills(), now end
+  if now < stale_at then return count end
+  count = crash.oom_kills()
+  stale_at = now + math.max(FRESH, SHARE * (core.clock() - now))
   return count
 end
 

@@ -51,7 +51,7 @@ end
 ---@param self mphost.Process
 ---@return boolean
 function process.is_foreign(self)
-  return self._foreign or self._core ~= nil and self._home ~= process.here
+  return self._foreign or self._core and self._home ~= process.here
 end
 local is_foreign = process.is_foreign
 
@@ -338,7 +338,7 @@ function methods:result(timeout)
     fields.kind = (self._status == "unknown" or self._status >= 0) and "exit" or self._memory and "memory" or "crash"
     fields.message = ("process '%s' (pid %d) %s%s before it had a result%s"):format(self.name, fields.pid,
       self:status(), self._place and " at " .. self._place or "", self._memory and ": " .. self._memory or "")
-    fields.traceback = self._trace
+    fields.traceback = self._trace or nil
   end
   error(errors.new(fields), 0)
 end
@@ -349,7 +349,7 @@ function methods:is_alive()
   is_process(self, "is_alive")
   if is_own(self) or self._foreign and not self._core then return true end -- while we live our parent does
   if is_foreign(self) then started(self, "is_alive") end
-  return self._core ~= nil and not settle(self)
+  return self._core and not settle(self) or false
 end
 
 ---Its state in words: "not started", "running", "exited with code 0", "killed by SIGSEGV".
@@ -400,7 +400,7 @@ function Process:__close(err)
 end
 
 local properties = {
-  pid = function(self) return self._own_pid or self._child_pid end,
+  pid = function(self) return self._own_pid or self._child_pid or nil end,
   exitcode = function(self) return not is_own(self) and self._core and settle(self) and self._status or nil end,
   sentinel = function(self)
     local handle = started(self, "sentinel")
@@ -456,6 +456,10 @@ function process.Process(target, ...)
   return setmetatable({
     name = name, daemon = options.daemon or false, _target = options.target,
     _args = { n = n, table.unpack(args, 1, n) },
+    -- What comes later: to set a new field, or to ask for one that is not there, costs a call each.
+    _core = false, _home = false, _foreign = false, _status = false, _child_pid = false, _own_pid = false,
+    _seed = false, _parent_pid = false, _oom_kills = false, _outcome = false, _dumped = false, _trace = false,
+    _killed = false, _memory = false, _closed = false,
   }, Process)
 end
 
