@@ -4,7 +4,7 @@
    takes its place: in `stdout`, and in Lua's io.stdout. What stdio would write goes out by
    shm/stream.h, one writer at a time. Of a line that is longer than stdio's buffer the pieces are
    kept until its end has come; an explicit flush writes what there is, and so does a worker at the
-   end of each chunk: it may be killed before it has another. fileno says 1 still.
+   end of each item: it may be killed in the next. fileno says 1 still.
 
    A stream's functions run in the middle of fwrite: no Lua, and nothing of ours but the lock. */
 #ifndef BIND_LINES_H

@@ -192,9 +192,11 @@ static int run_item(lua_State *L, struct run *run, uint64_t index) {
   return 1;
 }
 
-/* Makes the outcomes of `done` items known: their bytes first, then that they are there. */
+/* Makes the outcomes of `done` items known: what they have printed comes first, for this worker may
+ * be killed before it prints more, then their bytes, then that they are there. */
 static inline void show(const struct run *run, uint64_t done) {
   struct chunk *chunk = run->chunk;
+  if (run->pool) lines_flush();
   atomic_store_explicit(&chunk->output_size, arena_size(&run->arena), memory_order_relaxed);
   atomic_store_explicit(&chunk->output, region_offset(run->arena.run), memory_order_relaxed);
   /* release: who sees the count sees the bytes */
@@ -209,11 +211,9 @@ static inline void count(_Atomic uint64_t *items) {
 
 static void publish(struct run *run, uint64_t done, int failed) {
   struct status *me = family_status();
-  int ends = failed && !run->job->collect;
-  if (ends && run->pool) lines_flush(); /* who knows of it may kill this worker */
   show(run, done);
   count(failed ? &me->failed : &me->done);
-  if (ends) job_stop(run->pool, run->job);
+  if (failed && !run->job->collect) job_stop(run->pool, run->job);
 }
 
 /* The item has been broken off, though it had an outcome, or while that was encoded. */
@@ -395,7 +395,6 @@ static int claim(struct run *run) {
 
 static void end_chunk(struct run *run, uint32_t state) {
   struct status *me = family_status();
-  if (run->pool) lines_flush();
   int64_t now = clock_now();
   run->chunk->busy = (uint64_t)(now - run->since);
   run->since = now;

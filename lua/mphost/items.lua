@@ -173,9 +173,9 @@ function items.stream(level, position, name, given)
     if not is_callable(given) then
       check.fail(level + 1, position, name, ("list or iterator expected, got %s"):format(type(given)))
     end
-    local before
+    local iterator, before = given, nil -- its name, in messages
     return function()
-      before = given(nil, before)
+      before = iterator(nil, before)
       if before ~= nil then return true, before end
     end
   end

@@ -126,7 +126,7 @@ function methods:map(f, given, options)
   return collected(call)
 end
 
----f(table.unpack(item)) for each item.
+---f(table.unpack(item, 1, item.n or #item)) for each item.
 ---@param f function
 ---@param given table|function
 ---@param options table?  as map

@@ -39,8 +39,9 @@ local function check_maker(self, name)
   check.raise(("'%s': only the process that made the pool can do that"):format(name), 3)
 end
 
----No more calls; what has been asked for is done, then the workers leave. Raises in a task, and in a child: the pool is
----its maker's.
+---No more calls; what has been asked for is done, then the workers leave: `join`, or the end of the pool's `<close>`
+---scope, waits for that. What is not done when the script ends, or when nobody has the pool any more, is cancelled.
+---Raises in a task, and in a child: the pool is its maker's.
 function methods:close()
   methods._self(self, "close")
   check_maker(self, "close")
@@ -89,10 +90,12 @@ end
 
 ---What its workers have done: {workers = {{number, pid, state, item, done, failed, busy}...}, done, failed, busy
 ---(seconds), deaths, started, pending}. done, failed: items, those of workers that have left, too; of a reduce, groups
----of items. pending: calls that are not over.
+---of items. busy: the time of items that ended in their worker. pending: calls that are not over; of a loop over
+---results, its batches in work.
 ---@return table
 function methods:stats()
   methods._self(self, "stats")
+  if self._pid == core.pid() then wait.step(self) end
   local total = self._stats
   local stats = { workers = {}, done = total.done, failed = total.failed, busy = total.busy, deaths = total.deaths,
     started = total.started, pending = count_pending(self) }
@@ -229,7 +232,8 @@ function pool.arrive(record)
 end
 
 ---A pool of workers: `mp.Pool(n)` or `mp.Pool{workers =, init =, exit =, max_tasks =, timeout =, retries =, memory =,
----nice =, pin =, seed =, name =}`. They fork at the first call. timeout: seconds that an item may run; then it ends,
+---nice =, pin =, seed =, name =}`. They fork at the first call; 0 workers: tasks run in this process, which os.exit
+---in one of them ends, and `progress` is told at the end only. timeout: seconds that an item may run; then it ends,
 ---also in its sleep, and one that goes on all the same is killed with its worker 0.2 s later; either way the processes
 ---that it has started end, too; max_tasks: items after which a worker is replaced, later if processes that its tasks
 ---have left behind, and that are no daemons, run still: it works on until they have ended; retries: how often an item

@@ -118,6 +118,28 @@ describe("Output of a child", function()
     assert.equal("no newline yet\n" .. ("y"):rep(1 << 16) .. "end", r.out)
   end)
 
+  it("of a task is there when it has ended, also where the next in its chunk kills the worker", function()
+    for _, where in ipairs { "$M $S", "$M $S >$S.out; cat $S.out; rm $S.out" } do
+      local r = tool.shell(where, [[
+        local mp = require "mphost"
+        local function task(x)
+          io.write("<", x, ">")
+          if x == 5 and tries:add(1) == 1 then io.popen("kill -9 $PPID"):read() mp.sleep(10) end
+        end
+        tries = mp.Value "i"
+        local pool <close> = mp.Pool { workers = 1, retries = 1 }
+        pool:each(task, mp.range(1, 8), { chunk = 8 })
+        tries.value = 0
+        pool:map(function(x) task(x) return { x } end, mp.range(1, 8), { chunk = 8, timeout = 20 })]])
+      assert.same({ 0, "" }, { r.code, r.err })
+      local times = {}
+      for x in r.out:gmatch "<(%d)>" do times[x + 0] = (times[x + 0] or 0) + 1 end
+      assert.truthy(times[5] >= 2, r.out)
+      times[5] = 2
+      assert.same({ 2, 2, 2, 2, 2, 2, 2, 2 }, times)
+    end
+  end)
+
   it("without a newline is there when a task's chunk is done, also of workers that are killed", function()
     local script = [[
       local p = mp.Pool(2)

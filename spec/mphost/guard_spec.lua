@@ -456,6 +456,14 @@ describe("Options of workers", function()
     assert.equal(probe.children()[1], stats.workers[1].pid)
   end)
 
+  it("stats, asked again and again, sees what ends and who dies", function()
+    local pool <close> = mp.Pool(1)
+    pool:submit(square, 1)
+    pool:submit(function() io.popen("kill -9 $PPID"):read() end)
+    tool.await(function() return pool:stats().pending == 0 end)
+    assert.equal(1, pool:stats().deaths)
+  end)
+
   it("stats keeps the counts of workers that have left, and counts items that ended their worker", function()
     for workers = 0, 2, 2 do
       for _, how in ipairs { "close", "terminate" } do

@@ -13,6 +13,7 @@ end
 describe("A C function", function()
   it("that raises as an iterator does so at the caller's line", function()
     local pool <close> = mp.Pool(1)
+    raises("bad argument #1 to 'iterator' (table expected, got nil)", function() pool:each(math.abs, next) end)
     for _, name in ipairs { "map", "each", "imap", "any" } do
       raises("table expected, got nil", function() for _ in pool[name](pool, math.abs, pairs {}) do end end)
     end
