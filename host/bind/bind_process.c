@@ -51,7 +51,6 @@ struct process {
 
 static struct process *opened;
 static unsigned generation; /* forks between the program's first process and this one */
-static uint64_t started;    /* the last number */
 static int64_t press_at;    /* when process_press has to look, 0: never */
 
 /* If there is a reason to. */
@@ -79,13 +78,8 @@ static void close_descriptor(struct process *process) {
   proc_close(&process->proc);
 }
 
-/* It belongs to whatever items are in hand. */
 static void give_number(lua_State *L, struct process *process) {
-  latch_lock();
-  uint64_t last = started++;
-  latch_unlock();
-  run_starts(last);
-  process->number = last + 1;
+  process->number = run_number();
   process->state = lua_topointer(L, LUA_REGISTRYINDEX);
   enlist(process);
 }

@@ -179,6 +179,20 @@ static int worker_pin(lua_State *L) {
   return 1;
 }
 
+/* start_number(): of a pool that is made, run_number's. */
+static int worker_start_number(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)run_number());
+  return 1;
+}
+
+/* on_break_off(f): f(last) is called when an item is broken off that has started what has numbers
+   behind the last. */
+static int worker_on_break_off(lua_State *L) {
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &run_break_key);
+  return 0;
+}
+
 /* text(value): what was raised, as text, whatever its __tostring does. */
 static int worker_text(lua_State *L) {
   luaL_checkany(L, 1);
@@ -187,11 +201,18 @@ static int worker_text(lua_State *L) {
 }
 
 void bind_worker(lua_State *L) {
-  static const luaL_Reg functions[] = {{"work", worker_work},   {"work_here", worker_work_here},
-                                       {"at", worker_at},       {"limit", worker_limit},
-                                       {"nice", worker_nice},   {"pin", worker_pin},
-                                       {"weigh", worker_weigh}, {"number", worker_number},
-                                       {"text", worker_text},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"work", worker_work},
+                                       {"work_here", worker_work_here},
+                                       {"at", worker_at},
+                                       {"limit", worker_limit},
+                                       {"nice", worker_nice},
+                                       {"pin", worker_pin},
+                                       {"weigh", worker_weigh},
+                                       {"number", worker_number},
+                                       {"text", worker_text},
+                                       {"start_number", worker_start_number},
+                                       {"on_break_off", worker_on_break_off},
+                                       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   lua_pushinteger(L, WORK_SIGNAL);
   lua_setfield(L, -2, "stop_signal");

@@ -192,7 +192,7 @@ static void look(lua_State *L, lua_Debug *ar) {
   luaL_error(L, guard_now.why == GUARD_LATE ? "timeout" : "too much memory");
 }
 
-/* In a blocking call that a signal has ended: once, for what the task does then, to close what is
+/* In a blocking call that has ended: once, for what the task does then, to close what is
  * its own, may sleep. */
 static void look_asleep(lua_State *L) {
   int64_t now = guard_now.time.deadline ? clock_now() : 0;

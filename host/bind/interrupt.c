@@ -150,5 +150,6 @@ int interrupt_again(lua_State *L, int rc) {
 
 void interrupt_notice(lua_State *L) {
   lua_State *main = main_of(L);
+  if (interrupt_look) interrupt_look(L);
   if (futex_disturbed || (L != main && lua_gethook(main))) interrupt_again(L, -EINTR);
 }

@@ -20,8 +20,8 @@ void interrupt_ask_in(lua_State *L, lua_State *main);
 /* Called when it is raised in L, which may be a coroutine; NULL: nobody wants to know. */
 extern void (*interrupt_raised)(lua_State *L);
 
-/* Called where a blocking call of L was ended by a signal and nothing was asked: raises when there
- * is another reason to (guard.h has one: an item's time is over); NULL: there is none. */
+/* Called where a blocking call of L has ended and nothing was asked: raises when there is another
+ * reason to (guard.h has one: an item's time is over); NULL: there is none. */
 extern void (*interrupt_look)(lua_State *L);
 
 /* Whether this state's main thread was asked and has not raised yet: for what cannot raise. */

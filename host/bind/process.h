@@ -1,8 +1,8 @@
 /* What a worker's work (run.h) does to the processes that its tasks have started.
 
    They are numbered in the order of their starts, so those of an item are those behind the last
-   one that was there when the item started its first. Pools' workers are none of them: a pool ends
-   its own. */
+   one that was there when the item started its first. Pools' workers are none of them: a pool has
+   a number itself, and ends its own (pool.lua). */
 #ifndef BIND_PROCESS_H
 #define BIND_PROCESS_H
 

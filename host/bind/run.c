@@ -43,7 +43,7 @@ struct run {
   struct run *outer;               /* and where it was */
   int why;                         /* the item in hand was broken off: GUARD_ */
   int heavy;                       /* this process is too heavy for another item */
-  uint64_t starter, last_start;    /* the item, from 1, that last started a process; run_starts */
+  uint64_t starter, last_start;    /* the item, from 1, that last started a process or pool */
   char call[JOBLOG_NAME];          /* for the job log */
 };
 
@@ -237,20 +237,30 @@ static uint64_t in_hand(const struct run *run) {
   return run->chunk->first + atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
 }
 
-void run_starts(uint64_t last) {
+uint64_t run_number(void) {
+  static _Atomic uint64_t numbers;
+  uint64_t last = atomic_fetch_add(&numbers, 1);
   for (struct run *run = innermost; run; run = run->outer) {
     if (run->starter == in_hand(run)) continue;
     run->starter = in_hand(run);
     run->last_start = last;
   }
+  return last + 1;
 }
 
 void run_forget(void) {
   innermost = NULL;
 }
 
+const char run_break_key;
+
 static void break_off(lua_State *L, const struct run *run) {
-  if (run->starter && run->starter == in_hand(run)) process_break_off(L, run->last_start);
+  if (!run->starter || run->starter != in_hand(run)) return;
+  process_break_off(L, run->last_start);
+  if (!lua_checkstack(L, 2)) return;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &run_break_key);
+  lua_pushinteger(L, (lua_Integer)run->last_start);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
 /* Encodes what is on top as an outcome: 0 or 1 as outcome_encode, or -errno with nothing written.

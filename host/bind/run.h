@@ -31,9 +31,13 @@ int run_job(lua_State *L, int base, struct pool *pool, uint64_t block, uint64_t 
 /* The item in hand stands for several, and is at this one now. */
 void run_at(uint64_t part);
 
-/* A process has become one of those that the items in hand have started; last: the number of the
-   one before (process.h). */
-void run_starts(uint64_t last);
+/* The next number, from 1, of a process or pool (process.h): it is one of those that the items in
+   hand have started. */
+uint64_t run_number(void);
+
+/* Its address: the registry's function that is called when an item is broken off, with the last
+   number that there was when the item started its first. */
+extern const char run_break_key;
 
 /* In a child just forked: the items in hand are its parent's. */
 void run_forget(void);

@@ -218,7 +218,7 @@ function pool.make(options, inherited, depth)
   local self = open {
     workers = workers, name = options.name or ("Pool-%d"):format(count), _init = options.init, _exit = options.exit,
     _retries = read.retries or 0, _options = read, _inherited = inherited, _id = ("%d:%d"):format(core.pid(), count),
-    _pid = core.pid(), _core = handle, _seed = read.seed or process.seed(),
+    _pid = core.pid(), _number = core.start_number(), _core = handle, _seed = read.seed or process.seed(),
   }
   open_pools[self] = true
   return self
@@ -233,7 +233,8 @@ end
 
 ---A pool of workers: `mp.Pool(n)` or `mp.Pool{workers =, init =, exit =, max_tasks =, timeout =, retries =, memory =,
 ---nice =, pin =, seed =, name =}`. They fork at the first call; 0 workers: tasks run in this process, which os.exit
----in one of them ends, and `progress` is told at the end only. timeout: seconds that an item may run; then it ends,
+---in one of them ends, `progress` is told at the end only, `memory` is not limited, and a task that catches its
+---timeout goes on. timeout: seconds that an item may run; then it ends,
 ---also in its sleep, and one that goes on all the same is killed with its worker 0.2 s later; either way the processes
 ---that it has started end, too; max_tasks: items after which a worker is replaced, later if processes that its tasks
 ---have left behind, and that are no daemons, run still: it works on until they have ended; retries: how often an item
@@ -271,10 +272,19 @@ function pool.list()
   return list
 end
 
-process.on_finish(function()
+-- Those that this process has made behind the last-th number. A task's time may be over in the middle of that; it is
+-- done again then.
+local function terminate_all(last)
+  local own = {}
   for each in pairs(open_pools) do
-    if each._pid == core.pid() then each:terminate() end
+    if each._pid == core.pid() and each._number > last then own[#own + 1] = each end
   end
-end)
+  for _, each in ipairs(own) do
+    if each._state ~= "terminated" or #each._calls + each._queued > 0 then each:terminate() end
+  end
+end
+
+process.on_finish(function() terminate_all(0) end)
+core.on_break_off(terminate_all) -- the item in which they were made is
 
 return pool

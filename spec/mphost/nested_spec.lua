@@ -193,6 +193,40 @@ describe("a process that a task has started", function()
     end)
   end
 
+  it("and a pool that it has made end with it; one of an earlier task goes on", function()
+    helper.deadline(20)
+    local pid = mp.Value "i"
+    local function busy()
+      pid.value = mp.current_process().pid
+      spin()
+    end
+    for workers = 0, 1 do
+      local pool <close> = mp.Pool { workers = workers }
+      local function task()
+        local kept = require "probe"
+        kept.pool2 = mp.Pool(2)
+        kept.future = kept.pool2:submit(busy)
+        kept.future:get()
+      end
+      local function early()
+        local kept = require "probe"
+        kept.pool1 = mp.Pool(1)
+        return kept.pool1:apply(tonumber, "1")
+      end
+      assert.equal(1, pool:apply(early))
+      pid.value = 0
+      assert.equal("timeout", error_of(pool.map, pool, task, { 1 }, { timeout = 0.2 }).kind)
+      assert.truthy(pid.value > 0)
+      tool.await_gone { pid.value }
+      assert.same({ true, 2, 1 }, { pool:apply(function()
+        local kept = require "probe"
+        local cancelled, two, n = kept.future:cancelled(), kept.pool1:apply(tonumber, "2"), #kept.pool1:stats().workers
+        kept.pool1, kept.pool2, kept.future = nil, nil, nil
+        return cancelled, two, n
+      end) })
+    end
+  end)
+
   it("has all the time it wants", function()
     local pool <close> = mp.Pool(1)
     local done = mp.Value "i"
