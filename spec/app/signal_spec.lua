@@ -127,7 +127,8 @@ describe("SIGINT and SIGTERM", function()
     local waits = {
       [ [[local pool <close> = mp.Pool(1)
         local future = pool:submit(error, "x")
-        repeat local worker = pool:stats().workers[1] until worker.failed == 1 and worker.state == "idle"]] ] =
+        local status = require "mphost.core".status
+        repeat local worker = status(pool._workers[1].slot) until worker.failed == 1 and not worker.item]] ] =
         "future:get()",
       [ [[local p = mp.spawn(function() end)
         repeat until p._core:is_gone()]] ] = "p:join()",
