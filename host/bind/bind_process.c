@@ -84,10 +84,11 @@ static void give_number(lua_State *L, struct process *process) {
   enlist(process);
 }
 
-static int is_living(struct process *process) {
-  if (process->slot < 0) return 0;
+/* Whether it is dead, also when it cannot be waited for yet. */
+static int is_gone(struct process *process) {
+  if (process->slot < 0) return 1;
   robust *life = &family_slot(process->slot)->life;
-  return atomic_load(&life->word) ? !robust_is_free(life) : !proc_wait(&process->proc, 0);
+  return (atomic_load(&life->word) && robust_is_free(life)) || proc_wait(&process->proc, 0) == 1;
 }
 
 void process_break_off(lua_State *L, uint64_t last) {
@@ -95,7 +96,7 @@ void process_break_off(lua_State *L, uint64_t last) {
   int64_t now = clock_now();
   latch_lock();
   for (struct process *process = opened; process; process = process->next) {
-    if (process->number <= last || process->state != state || !is_living(process)) continue;
+    if (process->number <= last || process->state != state || is_gone(process)) continue;
     proc_signal(&process->proc, SIGTERM);
     if (!process->told) process->told = now;
     if (!press_at) press_at = now + OBEY;
@@ -108,7 +109,7 @@ void process_press(void) {
   if (!press_at || now < press_at) return;
   latch_lock();
   for (struct process *process = opened; process; process = process->next) {
-    if (!process->told || !is_living(process)) continue;
+    if (!process->told || is_gone(process)) continue;
     if (now >= process->told + OBEY)
       proc_signal(&process->proc, SIGKILL);
     else if (!next || process->told + OBEY < next)
@@ -122,7 +123,7 @@ int process_has_living(void) {
   int found = 0;
   latch_lock();
   for (struct process *process = opened; process && !found; process = process->next)
-    found = !process->daemon && is_living(process);
+    found = !process->daemon && !is_gone(process);
   latch_unlock();
   return found;
 }
@@ -387,13 +388,7 @@ static int process_m_signal(lua_State *L) {
 /* Whether it is dead, also when it cannot be waited for yet; what it had is still as it left it. */
 static int process_m_is_gone(lua_State *L) {
   if (is_closed(L)) return lua_pushboolean(L, 1), 1;
-  struct process *process = check(L);
-  int gone = process->slot < 0;
-  if (!gone) {
-    robust *life = &family_slot(process->slot)->life;
-    gone = (atomic_load(&life->word) && robust_is_free(life)) || proc_wait(&process->proc, 0) == 1;
-  }
-  lua_pushboolean(L, gone);
+  lua_pushboolean(L, is_gone(check(L)));
   return 1;
 }
 

@@ -18,7 +18,6 @@
 
 #define HOOK_COUNT 10000 /* instructions from one look at the clock to the next */
 #define RANDOM_WORDS 4
-#define EVERYWHERE (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 #define LATE_SIGNAL SIGSTKFLT /* no kernel sends it */
 #define LATE_AGAIN 10000000   /* ns until an item that has not noticed is signalled again */
 #ifndef sigev_notify_thread_id
@@ -49,7 +48,7 @@ static void on_late(int number) {
     lua_Hook hook = lua_gethook(running);
     called = 1;
     futex_disturbed = 1;
-    if (!hook || hook == look) lua_sethook(running, look, EVERYWHERE, 1);
+    if (!hook || hook == look) lua_sethook(running, look, INTERRUPT_EVENTS, 1);
   }
   errno = kept;
 }

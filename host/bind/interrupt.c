@@ -12,8 +12,7 @@
 
 #define WORD "interrupted!" /* Lua code of ours looks for it, too */
 #define OWN "mphost/"       /* so the names of the library's chunks begin */
-#define ALWAYS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
-#define MOST 32 /* states asked at the same time; those beyond have the hook only */
+#define MOST 32             /* states asked at the same time; those beyond have the hook only */
 
 void (*interrupt_raised)(lua_State *L);
 void (*interrupt_look)(lua_State *L);
@@ -66,12 +65,12 @@ void interrupt_ask(lua_State *L) {
   for (lua_State *none = NULL; i < MOST; i++, none = NULL)
     if (atomic_compare_exchange_strong(&asked[i], &none, L)) break;
   futex_disturbed = 1;
-  lua_sethook(L, raise_it, ALWAYS, 1);
+  lua_sethook(L, raise_it, INTERRUPT_EVENTS, 1);
 }
 
 void interrupt_ask_in(lua_State *L, lua_State *main) {
   interrupt_ask(main);
-  lua_sethook(L, raise_it, ALWAYS, 1);
+  lua_sethook(L, raise_it, INTERRUPT_EVENTS, 1);
 }
 
 int interrupt_is_told(lua_State *L) {
@@ -114,7 +113,8 @@ void interrupt_forget_all(void) {
 /* Whether the main thread has the hook that stock lua's handler sets there, and not one of
  * debug.sethook's. */
 static int has_stock_hook(lua_State *L, lua_State *main) {
-  if (!lua_gethook(main) || lua_gethookmask(main) != ALWAYS || lua_gethookcount(main) != 1)
+  if (!lua_gethook(main) || lua_gethookmask(main) != INTERRUPT_EVENTS ||
+      lua_gethookcount(main) != 1)
     return 0;
   std_push_field(L, "debug");
   lua_getfield(L, -1, "gethook");
@@ -150,6 +150,8 @@ int interrupt_again(lua_State *L, int rc) {
 
 void interrupt_notice(lua_State *L) {
   lua_State *main = main_of(L);
-  if (interrupt_look) interrupt_look(L);
-  if (futex_disturbed || (L != main && lua_gethook(main))) interrupt_again(L, -EINTR);
+  if (futex_disturbed || (L != main && lua_gethook(main)))
+    interrupt_again(L, -EINTR);
+  else if (interrupt_look)
+    interrupt_look(L);
 }

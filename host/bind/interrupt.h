@@ -10,6 +10,10 @@
 
 #include <lua.h>
 
+/* What a hook is set for, with a count of 1, that is to fire at the next instruction. Stock lua's
+ * handler sets its own so, too. */
+#define INTERRUPT_EVENTS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
+
 /* May be called by a signal handler. L, a main thread and no coroutine, raises "interrupted!" soon.
  */
 void interrupt_ask(lua_State *L);

@@ -231,10 +231,13 @@ static size_t published(const struct chunk *chunk) {
   return atomic_load_explicit(&chunk->output_size, memory_order_relaxed);
 }
 
+static uint64_t done_items(const struct run *run) {
+  return atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
+}
+
 /* Of the job's items, from 1; 0: none. */
 static uint64_t in_hand(const struct run *run) {
-  if (!run->chunk) return 0;
-  return run->chunk->first + atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
+  return run->chunk ? run->chunk->first + done_items(run) : 0;
 }
 
 uint64_t run_number(void) {
@@ -281,7 +284,8 @@ static void log_item(const struct run *run, uint64_t done, const char *outcome) 
   joblog_end(run->logged, run->call, run->job->base + run->chunk->first + done, outcome);
 }
 
-/* Whether this worker has done its share when `done` items of the chunk are. */
+/* Whether this worker has done its share when `done` items of the chunk are. Its share grows by an
+ * item while a process lives that it would have to wait for. */
 static int is_spent(struct run *run, uint64_t done) {
   if (!run->most || done < run->most) return 0;
   if (run->heavy || !process_has_living()) return 1;
@@ -413,7 +417,7 @@ static void end_chunk(struct run *run, uint32_t state) {
   run->part = 0;
   if (!run->nested)
     atomic_store_explicit(&me->busy, me->busy + run->chunk->busy, memory_order_relaxed);
-  uint64_t done = atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
+  uint64_t done = done_items(run);
   job_finish(run->pool, run->job, run->number, state);
   run->chunk = NULL;
   run->over = is_spent(run, done);
@@ -432,10 +436,6 @@ static int run_chunks(lua_State *L) {
   do end_chunk(run, run_items(L, run));
   while (claim(run));
   return 0;
-}
-
-static uint64_t done_items(const struct run *run) {
-  return atomic_load_explicit(&run->chunk->done_items, memory_order_relaxed);
 }
 
 /* A job of this process's own, whose item left this record: if the process is interrupted, so is

@@ -430,6 +430,16 @@ function Call:advance_part()
   return collect(self, job.collect_part, job) or 0
 end
 
+---Whether a worker is in one of its jobs. (A job's number may be another's by now.)
+---@param worker table
+---@return boolean
+function Call:holds(worker)
+  for at = self.at, #self.jobs do
+    if self.jobs[at]:holds(worker.slot) then return true end
+  end
+  return false
+end
+
 ---How many of its items have not ended.
 ---@return integer
 function Call:left()

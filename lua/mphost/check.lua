@@ -127,6 +127,17 @@ function check.none(level, name, ...)
   if select("#", ...) > 0 then check.fail(level + 1, 1, name, "no argument expected") end
 end
 
+---Raises unless the value is an object of the class, whose method is called.
+---@param level integer
+---@param self any
+---@param class table  metatable
+---@param kind string  what an object is called in messages
+---@param name string  of the method
+function check.self(level, self, class, kind, name)
+  if getmetatable(self) == class then return end
+  check.raise(("calling '%s' on bad self (%s:%s(...) expected)"):format(name, kind, name), level + 2)
+end
+
 ---Raises unless the value is nil or a number of seconds.
 ---@param level integer
 ---@param position integer

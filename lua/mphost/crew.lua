@@ -288,12 +288,10 @@ function crew.give_up(pool, job)
   if pool._told then pool._core:ring() end
 end
 
--- Whether the worker is in a job of a call that is not over. (A job's number may be another's by now.)
+-- Whether the worker is in a job of a call that is not over.
 local function is_wanted(pool, worker)
   for _, call in ipairs(pool._calls) do
-    for at = call.at, #call.jobs do
-      if call.jobs[at]:holds(worker.slot) then return true end
-    end
+    if call:holds(worker) then return true end
   end
   return false
 end
@@ -330,9 +328,7 @@ end
 function crew.break_off(pool, call, why)
   local busy = {}
   for _, worker in ipairs(pool._workers) do
-    for at = call.at, #call.jobs do
-      if call.jobs[at]:holds(worker.slot) then busy[worker] = core.status(worker.slot).job end
-    end
+    if call:holds(worker) then busy[worker] = core.status(worker.slot).job end
   end
   call:fail(why)
   local deadline = core.clock() + GRACE

@@ -12,8 +12,7 @@ local Future = { __name = "mphost.Future", __index = methods, __pack = false }
 
 -- Levels: each method passes its own name; the errors are its caller's.
 local function check_self(self, name)
-  if getmetatable(self) == Future then return end
-  check.raise(("calling '%s' on bad self (future:%s(...) expected)"):format(name, name), 3)
+  check.self(2, self, Future, "future", name)
 end
 
 -- Raises in a process that has inherited it unsettled: its maker alone hears what becomes of it.

@@ -13,17 +13,13 @@ local methods = {}
 
 -- Levels: each method passes its own name; the check's errors are its caller's.
 function methods._self(self, name)
-  if getmetatable(self) ~= methods._class then
-    error(("calling '%s' on bad self (pool:%s(...) expected)"):format(name, name), 3)
-  end
+  check.self(2, self, methods._class, "pool", name)
 end
 
 -- depth: functions between the method and here.
 local function usable(self, name, depth)
   local level = 3 + depth
-  if getmetatable(self) ~= methods._class then
-    error(("calling '%s' on bad self (pool:%s(...) expected)"):format(name, name), level)
-  end
+  check.self(level - 1, self, methods._class, "pool", name)
   if self:_is_here() and self._state == "open" then return end
   if self._pid ~= core.pid() then
     check.raise(("'%s': a pool can be used only by the process that made it"):format(name), level)

@@ -232,18 +232,18 @@ function pool.arrive(record)
 end
 
 ---A pool of workers: `mp.Pool(n)` or `mp.Pool{workers =, init =, exit =, max_tasks =, timeout =, retries =, memory =,
----nice =, pin =, seed =, name =}`. They fork at the first call; 0 workers: tasks run in this process, which os.exit
----in one of them ends, `progress` is told at the end only, `memory` is not limited, and a task that catches its
----timeout goes on. timeout: seconds that an item may run; then it ends,
----also in its sleep, and one that goes on all the same is killed with its worker 0.2 s later; either way the processes
----that it has started end, too; max_tasks: items after which a worker is replaced, later if processes that its tasks
----have left behind, and that are no daemons, run still: it works on until they have ended; retries: how often an item
----is tried again whose worker died under it (of a signal; not by os.exit, nor because it had run too long or had too
----much memory: it would again); memory: bytes or "512M" that a worker's Lua state may have, with what it inherits, and
----with a quarter and 16 MB more what C code takes beside it; nice: -20 to 19, added to this process's own (less than 0
----needs the right to); pin: each worker stays on a CPU of its own; seed: what the tasks' random numbers come from, with
----the number of the call among the pool's and the item's index: neither the number of workers nor what runs when
----changes them, nor those of the processes and pools that a task starts.
+---nice =, pin =, seed =, name =}`. They fork at the first call; 0 workers: tasks run in this process, which os.exit in
+---one of them ends, `progress` is told at the end only, `memory` is not limited, and a task that catches its timeout
+---goes on. timeout: seconds that an item may run; then it ends, also in its sleep, and one that goes on all the same
+---is killed with its worker 0.2 s later; either way the processes that it has started end, too; max_tasks: items after
+---which a worker is replaced, later if processes that its tasks have left behind, and that are no daemons, run still:
+---it works on until they have ended; retries: how often an item is tried again whose worker died under it (of a
+---signal; not by os.exit, nor because it had run too long or had too much memory: it would again); memory: bytes or
+---"512M" that a worker's Lua state may have, with what it inherits, and with a quarter and 16 MB more what C code
+---takes beside it; nice: -20 to 19, added to this process's own (less than 0 needs the right to); pin: each worker
+---stays on a CPU of its own; seed: what the tasks' random numbers come from, with the number of the call among the
+---pool's and the item's index: neither the number of workers nor what runs when changes them, nor those of the
+---processes and pools that a task starts.
 ---@param options integer|table|nil
 ---@param ... nil  options are in the table
 ---@return mphost.Pool
