@@ -70,6 +70,23 @@ function tool.shell(command, script, stdin)
   return { code = how == "signal" and -code or code, out = out, err = tool.take(err_file) }
 end
 
+---Runs a script, with `mp` at hand, as a user who may have so many processes: as shell, or nil and why it cannot be
+---done here. root has no such limit, so it is another user's.
+---@param most integer
+---@param user string  the number of that user, as the shell's words
+---@param text string
+---@return table?
+---@return string? why
+function tool.limited(most, user, text)
+  if (os.getenv "MPHOST_SANITIZE" or "") ~= "" then return nil, "under a sanitizer" end
+  local r = tool.shell(([[W=; if [ "$(id -u)" = 0 ]; then W="setpriv --reuid=%s --clear-groups"; fi
+    chmod a+r $S; $W "$M" $S -v >/dev/null || { echo "setpriv: no way to $M" >&2; exit; }
+    ulimit -p %d; exec $W "$M" $S]]):format(user, most),
+    'if arg[1] == "-v" then return end local mp = require "mphost" ' .. text)
+  if r.err:find("setpriv", 1, true) then return nil, "another user cannot run it here" end
+  return r
+end
+
 ---Runs a script, with `mp` and `core` at hand, as a program of its own: {code, out, err}.
 ---@param text string
 ---@param stdin string?
